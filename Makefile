@@ -1,0 +1,60 @@
+# Two commands do all the set-up:  make demo   make test
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+UV     := $(BIN)/uv
+
+# uv reads none of pip's settings: hand on where pip finds packages here.
+ifdef PIP_FIND_LINKS
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+endif
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
+export DO_NOT_TRACK ?= 1
+
+.PHONY: demo test check system test-long test-faults bench clean help
+
+help:            ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+demo: $(VENV)/.core   ## install, then run the whole recipe on two cores
+	@$(BIN)/r1 run tiny
+
+test: $(VENV)/.dev check   ## install what tests need, run the checks, then the tests
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest
+
+check: $(VENV)/.dev   ## ruff, ruff format, mypy, import law
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@PYTHONPATH=. $(BIN)/lint-imports
+
+test-long: $(VENV)/.dev   ## the slow proofs: the learning figures over three seeds
+	@$(BIN)/python benchmarks/learning.py --seeds 0 1 2 --json learning.json
+
+test-faults: $(VENV)/.dev   ## kills at every point, exact resume
+	@$(BIN)/python -m pytest tests/faults -m "slow or not slow"
+
+system:   ## Debian packages that the full tests use, where apt and root are at hand
+	@if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  command -v chromium >/dev/null || { apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; }; \
+	else echo "make system: needs apt and root; the tests that need chromium will be skipped"; fi
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "r1flow needs Python 3.11 or newer")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+
+$(VENV)/.core: pyproject.toml constraints.txt $(UV)
+	@$(UV) pip install --quiet --python $(BIN)/python -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.core
+	@$(UV) pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'
+	@touch $@
+
+clean:   ## forget the environment (not the runs in .r1)
+	rm -rf $(VENV)

@@ -1,0 +1,100 @@
+"""Presets, overrides, and error messages that name the field and the mend."""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from components.config.recipe import Recipe, preset_names, preset_path
+from components.errors import ConfigError
+
+
+def load_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
+    """The recipe of a preset, or of a TOML file, with ``key.path=value`` overrides. ConfigError names what is wrong."""
+    path = Path(name) if name.endswith(".toml") else preset_path(name)
+    if not path.is_file():
+        close = difflib.get_close_matches(name, preset_names(), n=1)
+        hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(preset_names())}"
+        raise ConfigError(f"no preset {name!r}{hint}")
+    try:
+        data = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    for override in overrides:
+        _apply(data, override)
+    return make_recipe(data)
+
+
+def make_recipe(data: Mapping[str, Any]) -> Recipe:
+    """A recipe from plain data; ConfigError with one line per wrong field."""
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        lines = [_explain(Recipe, dict(item)) for item in error.errors(include_url=False)]
+        raise ConfigError("\n".join(dict.fromkeys(lines))) from error
+
+
+def split_settings(overrides: Iterable[str], fields: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    """``--set store=...`` is about this machine, not about the recipe: settings apart from recipe overrides."""
+    settings, recipe = {}, []
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if key in fields:
+            settings[key] = value
+        else:
+            recipe.append(override)
+    return settings, recipe
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {override!r}: write it as section.field=value, such as --set distill.epochs=3")
+    *sections, field = key.strip().split(".")
+    place = data
+    for section in sections:
+        place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"--set {key}: {section} is a value, not a section")
+    place[field] = _value(text.strip())
+
+
+def _value(text: str) -> Any:
+    """A TOML literal where it is one (numbers, booleans, lists, quoted text), else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _explain(root: type[BaseModel], item: dict[str, Any]) -> str:
+    path = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        known = _fields_at(root, item["loc"][:-1])
+        close = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
+        mend = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+        return f"{path}: unknown setting; {mend}"
+    given = item.get("input")
+    shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
+    message = item["msg"].removeprefix("Value error, ")
+    return f"{path or 'recipe'}: {message[0].lower() + message[1:]}{shown}"
+
+
+def _fields_at(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
+    """Names of the settings that exist below ``loc``."""
+    schema = model.model_json_schema()
+    node: dict[str, Any] = schema
+    for part in loc:
+        node = _resolve(schema, node.get("properties", {}).get(part, node.get("additionalProperties") or {}))
+    return sorted(node.get("properties", {}))
+
+
+def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    for choice in [node, *node.get("anyOf", [])]:
+        if "$ref" in choice:
+            found: dict[str, Any] = schema["$defs"][choice["$ref"].rsplit("/", 1)[1]]
+            return found
+    return node

@@ -1,0 +1,202 @@
+"""The recipe: all settings of a run, one frozen model. It is the flow's parameter, so Prefect's UI renders it as a form."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from components.config.stages import (
+    ColdStartConfig,
+    Count,
+    GateConfig,
+    GrpoConfig,
+    RejectConfig,
+    Section,
+    SftConfig,
+    Share,
+    SuiteConfig,
+)
+
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+def preset_names() -> list[str]:
+    """The presets there are."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def preset_path(name: str) -> Path:
+    return PRESETS / f"{name}.toml"
+
+
+class ModelShape(Section):
+    """What a decoder's size follows from; lets `r1 plan` count parameters without the weights."""
+
+    family: Literal["qwen2", "qwen3"]
+    vocab_size: Count
+    hidden_size: Count
+    intermediate_size: Count
+    num_layers: Count
+    num_heads: Count
+    num_kv_heads: Count
+    head_dim: Count
+    tied_embeddings: bool
+
+
+class ModelConfig(Section):
+    """A start model."""
+
+    source: str
+    """`builtin:NAME` (shipped with r1flow), a model directory, or a hub id."""
+    revision: str | None = None
+    """Commit of a hub id."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    shape: ModelShape | None = None
+
+
+class ColumnMapping(Section):
+    """Where a source keeps the columns of a row."""
+
+    prompt: str = "prompt"
+    answer: str = "answer"
+    answer_after: str | None = None
+    """Take what stands after the last such marker (GSM8K: `####`)."""
+
+
+class DataConfig(Section):
+    """Where problems come from and what is kept of them."""
+
+    source: Literal["jsonl", "tiny"] = "jsonl"
+    path: str | None = None
+    """Training problems: a JSONL file (or .gz), local or any fsspec URI."""
+    against: str | None = None
+    """Evaluation problems, in the same form: training problems that match one are dropped."""
+    columns: ColumnMapping = ColumnMapping()
+    verifier: Literal["exact", "math"] = "math"
+    licence: str | None = None
+    problems: dict[str, Count] = {}
+    """Generated problems by skill (source `tiny`)."""
+    max_bad_fraction: Share = 0.01
+    """More malformed rows than this fail the stage."""
+    ngram: Count = 10
+    """Words in a row that count as contamination; the paper takes 10."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "DataConfig":
+        if self.source == "tiny" and not self.problems:
+            raise ValueError("source 'tiny' needs data.problems, such as {sum = 4000}")
+        if self.source == "tiny" and self.path:
+            raise ValueError("data.path has no meaning with source 'tiny'")
+        return self
+
+
+class PromptConfig(Section):
+    """How a problem becomes a prompt, and what a well-formed completion looks like."""
+
+    template: str = "r1_zero"
+    """A file of components/data/templates, or `tokenizer` for the model's own chat template."""
+    format: Literal["think", "think_answer"] = "think_answer"
+
+
+class LanguageConfig(Section):
+    """The language thoughts should be in: two alphabets, or a script of a real language."""
+
+    target: str = "en"
+    """`en` or `zh`, or the characters of the target alphabet when `other` is given."""
+    other: str | None = None
+
+
+class BaseTrainingConfig(Section):
+    """Pre-training of the tiny world's base models."""
+
+    size: Literal["base", "student"] = "base"
+    steps: Count
+    rows_per_step: Count = 160
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
+    warmup_steps: int = 50
+    weight_decay: float = 0.01
+    micro_tokens: Count = 3072
+    checkpoint_every: Count = 500
+
+
+class RunConfig(Section):
+    """How the work is laid out on this machine. `threads` is in every fingerprint: it changes the order of additions."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Count = 1
+    lanes: Count = 1
+    """Stages that may run at the same time."""
+    sampler: Literal["auto", "transformers"] = "auto"
+
+
+class Recipe(Section):
+    """Everything that decides what a run computes.
+
+    ``preset`` names the preset that fills whatever is not given: ``{"preset": "tiny", "seed": 1}`` is a whole recipe.
+    """
+
+    preset: str
+    flow: Literal["r1", "r1_zero", "curate", "tiny_base"] = "r1"
+    description: str = ""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    registered_name: str = "r1"
+    """Name in the model registry."""
+    run: RunConfig = RunConfig()
+    base: ModelConfig | None = None
+    student: ModelConfig | None = None
+    prompt: PromptConfig = PromptConfig()
+    language: LanguageConfig = LanguageConfig()
+    reflection_words: tuple[str, ...] = ()
+    """Empty = the paper's list."""
+    data: DataConfig | None = None
+    suites: dict[str, SuiteConfig] = {}
+    pretrain: BaseTrainingConfig | None = None
+    pretrain_student: BaseTrainingConfig | None = None
+    r1_zero: GrpoConfig | None = None
+    cold_start: ColdStartConfig | None = None
+    grpo: GrpoConfig | None = None
+    reject: RejectConfig | None = None
+    sft2: SftConfig | None = None
+    grpo2: GrpoConfig | None = None
+    distill: SftConfig | None = None
+    student_rl: GrpoConfig | None = None
+    gate: GateConfig | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("preset") in preset_names():
+            return merge(tomllib.loads(preset_path(data["preset"]).read_text()), data)
+        return data
+
+    @model_validator(mode="after")
+    def _has_what_its_flow_needs(self) -> "Recipe":
+        missing = [name for name in NEEDS[self.flow] if getattr(self, name) in (None, {})]
+        if missing:
+            raise ValueError(f"flow '{self.flow}' needs {', '.join(missing)}")
+        if self.distill and not self.student:
+            raise ValueError("distill needs a student")
+        if self.student_rl and not self.student:
+            raise ValueError("student_rl needs a student")
+        if self.gate and self.gate.suite not in self.suites:
+            raise ValueError(f"gate.suite '{self.gate.suite}' is not one of suites: {', '.join(self.suites)}")
+        return self
+
+
+NEEDS = {
+    "r1": ("base", "data", "suites", "r1_zero", "cold_start", "grpo", "reject", "sft2", "grpo2", "gate"),
+    "r1_zero": ("base", "data", "suites", "r1_zero", "gate"),
+    "curate": ("data",),
+    "tiny_base": ("pretrain", "pretrain_student", "suites"),
+}
+
+
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """``above`` over ``below``, section by section."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged

@@ -1,0 +1,55 @@
+"""Where runs happen on this machine: ``R1_*`` environment variables. None of it enters a fingerprint."""
+
+from pathlib import Path
+
+from pydantic import field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from components.errors import ConfigError
+
+
+class Settings(BaseSettings):
+    """Read once per process. Relative paths are taken from the current directory."""
+
+    model_config = SettingsConfigDict(env_prefix="R1_", frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    home: Path = Path(".r1")
+    """Local state: work directories, caches, the default store and databases."""
+    store: str = ""
+    """Object store: a path, `file://...` or `s3://bucket/prefix`. Default: `<home>/store`."""
+    mlflow_uri: str = ""
+    """MLflow tracking server or database. Default: SQLite in `<home>`."""
+    experiment: str = "r1flow"
+    """MLflow experiment."""
+    prefect_api_url: str = ""
+    """Prefect API of a running server. Default: PREFECT_API_URL, else a server inside this process."""
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @property
+    def store_uri(self) -> str:
+        return self.store or (self.home / "store").as_uri()
+
+    @property
+    def tracking_uri(self) -> str:
+        return self.mlflow_uri or f"sqlite:///{self.home / 'mlflow.db'}"
+
+    @property
+    def cache(self) -> Path:
+        return self.home / "cache"
+
+    def work(self, kind: str, fingerprint: str) -> Path:
+        """The work directory of one stage: the same for every try, so that a retry finds what the last one left."""
+        return self.home / "work" / f"{kind}-{fingerprint[:16]}"
+
+    def prepare(self) -> None:
+        """Make ``home``; ConfigError where that is impossible."""
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"R1_HOME: {self.home} cannot be made ({error.strerror}); set R1_HOME to a directory you can write"
+            ) from error

@@ -1,0 +1,1 @@
+"""Rows, sources, cleaning and batching."""

@@ -1,0 +1,28 @@
+"""From rows of many lengths to padded tensors, wasting little: sort by length, cut by a budget of padded tokens."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def micro_batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+    """Indices grouped so that rows x longest row <= ``max_tokens`` in every group (a single longer row stands alone).
+
+    >>> micro_batches([3, 9, 4, 8], max_tokens=18)
+    [[0, 2], [3, 1]]
+    """
+    groups: list[list[int]] = []
+    current: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        if current and (len(current) + 1) * lengths[index] > max_tokens:
+            groups.append(current)
+            current = []
+        current.append(index)
+    return groups + ([current] if current else [])
+
+
+def pad_right(rows: Sequence[Sequence[int | float]], value: int | float, dtype: torch.dtype = torch.long) -> Tensor:
+    """Rows as one tensor (rows, longest), filled with ``value`` behind each row's end."""
+    longest = max(len(row) for row in rows)
+    return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows], dtype=dtype)

@@ -1,0 +1,1 @@
+"""Engines step the optimizer; trainers hand them losses."""

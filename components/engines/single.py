@@ -1,0 +1,89 @@
+"""One process, one device, plain torch: AdamW with gradient clipping.
+
+The engine owns model, optimizer and step count. Trainers call ``backward`` any number of times, then ``step`` once; because
+losses are divided by batch-wide denominators, the number of ``backward`` calls does not change the gradient.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+
+from components.errors import NumericsError
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """What one optimizer step did. ``applied`` is False where a non-finite gradient was thrown away."""
+
+    grad_norm: float
+    learning_rate: float
+    applied: bool
+
+
+class SingleEngine:
+    """AdamW over ``model``; ``rate(step)`` gives the learning rate (see :mod:`components.engines.schedule`)."""
+
+    def __init__(
+        self,
+        model: Module,
+        rate: Callable[[int], float],
+        *,
+        betas: tuple[float, float] = (0.9, 0.95),
+        weight_decay: float = 0.0,
+        max_grad_norm: float = 1.0,
+        max_skipped: int = 3,
+    ) -> None:
+        self.model = model
+        self.rate = rate
+        self.max_grad_norm = max_grad_norm
+        self.max_skipped = max_skipped
+        self.steps_taken = 0
+        self._skipped_in_a_row = 0
+        self._parameters = [p for p in model.parameters() if p.requires_grad]
+        self._optimizer = torch.optim.AdamW(
+            self._parameters, lr=rate(0), betas=betas, weight_decay=weight_decay, fused=True
+        )
+
+    def backward(self, loss: Tensor) -> None:
+        """Add this loss's gradient to what has been gathered since the last step."""
+        loss.backward()
+
+    def step(self) -> StepOutcome:
+        """Clip, step, clear. A non-finite gradient is not applied; too many in a row raise :class:`NumericsError`."""
+        norm = float(torch.nn.utils.clip_grad_norm_(self._parameters, self.max_grad_norm))
+        rate = self.rate(self.steps_taken)
+        finite = math.isfinite(norm)
+        if finite:
+            for group in self._optimizer.param_groups:
+                group["lr"] = rate
+            self._optimizer.step()
+        self._skipped_in_a_row = 0 if finite else self._skipped_in_a_row + 1
+        self._optimizer.zero_grad(set_to_none=True)
+        self.steps_taken += 1
+        if self._skipped_in_a_row > self.max_skipped:
+            raise NumericsError(
+                f"{self._skipped_in_a_row} gradients in a row were not finite (last norm {norm}, optimizer step "
+                f"{self.steps_taken}). Lower the learning rate, or look for a NaN in the batch that was logged last."
+            )
+        return StepOutcome(norm, rate, finite)
+
+    def optimizer_tensors(self) -> dict[str, Tensor]:
+        """AdamW's moments and step counters under the parameters' names, ready for safetensors."""
+        names = {id(p): name for name, p in self.model.named_parameters()}
+        return {
+            f"{names[id(p)]}/{key}": torch.as_tensor(value)
+            for p, state in self._optimizer.state.items()
+            for key, value in state.items()
+        }
+
+    def load(self, optimizer_tensors: dict[str, Tensor], steps_taken: int) -> None:
+        """Continue as after ``steps_taken`` steps; the model's weights are loaded by the caller."""
+        parameters = dict(self.model.named_parameters())
+        for key, value in optimizer_tensors.items():
+            name, field = key.rsplit("/", 1)
+            self._optimizer.state[parameters[name]][field] = value
+        self.steps_taken = steps_taken

@@ -1,0 +1,59 @@
+"""A trainer's whole state as safetensors and JSON, so that a killed run goes on bit for bit.
+
+No generator state is kept, because none exists: every random number is a function of (seed, purpose, step), see
+:mod:`components.seeds`.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel
+
+from components.engines.single import SingleEngine
+from components.errors import ConfigError
+
+
+def save_state(
+    directory: Path, engine: SingleEngine, model: PreTrainedModel, reference: PreTrainedModel | None = None
+) -> None:
+    """Write weights, optimizer moments, the reference's weights where there is one, and what exactness depends on."""
+    save_file(_parameters(model), directory / "model.safetensors")
+    save_file(engine.optimizer_tensors(), directory / "optimizer.safetensors")
+    if reference is not None:
+        save_file(_parameters(reference), directory / "reference.safetensors")
+    state = {"steps_taken": engine.steps_taken, **environment()}
+    (directory / "state.json").write_text(json.dumps(state, indent=1))
+
+
+def load_state(
+    directory: Path, engine: SingleEngine, model: PreTrainedModel, reference: PreTrainedModel | None = None
+) -> None:
+    """Continue from :func:`save_state`. Raises :class:`ConfigError` where the continuation could not be exact."""
+    state = json.loads((directory / "state.json").read_text())
+    now = environment()
+    if state["threads"] != now["threads"]:
+        raise ConfigError(
+            f"run.threads: the checkpoint was made with {state['threads']} threads, this run has {now['threads']}; "
+            "the order of additions would differ. Use the same number"
+        )
+    _copy_into(model, load_file(directory / "model.safetensors"))
+    if reference is not None:
+        _copy_into(reference, load_file(directory / "reference.safetensors"))
+    engine.load(load_file(directory / "optimizer.safetensors"), state["steps_taken"])
+
+
+def environment() -> dict[str, str | int]:
+    """What bit-exactness depends on besides the inputs."""
+    return {"threads": torch.get_num_threads(), "torch": torch.__version__}
+
+
+def _parameters(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    return {name: p.detach().contiguous() for name, p in model.named_parameters()}
+
+
+@torch.no_grad()
+def _copy_into(model: PreTrainedModel, tensors: dict[str, torch.Tensor]) -> None:
+    for name, parameter in model.named_parameters():
+        parameter.copy_(tensors[name])

@@ -1,0 +1,1 @@
+"""Evaluation: versioned suites, honest statistics, comparisons on the same problems."""

@@ -1,0 +1,16 @@
+"""What a completion answers, as text that can be voted on."""
+
+from components.data.schema import Row
+from components.rewards.extraction import find_answers
+from components.rewards.thought import answer_of
+
+
+def extract_answer(completion: str, row: Row) -> str | None:
+    """The answer behind the thought, reduced as the row's verifier reads it; None where there is none to read."""
+    answer = answer_of(completion)
+    if answer is None or not answer.strip():
+        return None
+    if row.verifier == "exact":
+        return answer.strip()
+    candidates = find_answers(answer).candidates
+    return candidates[-1] if candidates else None

@@ -1,0 +1,15 @@
+"""Two evaluations on the same problems."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+
+def problem_means(evaluation: Path, suite: str) -> dict[str, float]:
+    """Share of correct samples per problem, from an evaluation artifact's answers."""
+    table = pq.read_table(evaluation / f"{suite}.parquet", columns=["problem_id", "verdict"])
+    marks: dict[str, list[bool]] = defaultdict(list)
+    for problem, verdict in zip(table["problem_id"].to_pylist(), table["verdict"].to_pylist(), strict=True):
+        marks[problem].append(verdict == "CORRECT")
+    return {problem: sum(values) / len(values) for problem, values in marks.items()}

@@ -1,0 +1,116 @@
+"""Model directories: where a start model comes from, whether it can be used, loading and saving.
+
+Only safetensors are read and no code from a model's directory is ever run.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.errors import ModelError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+BUILTIN = {
+    "tiny-base": Path(__file__).parent / "tinyworld" / "models" / "base",
+    "tiny-student": Path(__file__).parent / "tinyworld" / "models" / "student",
+}
+HUB_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+
+
+def locate_model(source: str, revision: str | None = None, *, cache: Path | None = None) -> Path:
+    """The local directory of ``source``: ``builtin:NAME``, a directory, or a hub id (downloaded, weights as safetensors).
+
+    Raises :class:`ModelError` naming what is missing and the mend.
+    """
+    if source.startswith("builtin:"):
+        name = source.removeprefix("builtin:")
+        if name not in BUILTIN:
+            raise ModelError(f"base.source: no built-in model {name!r}; there are {', '.join(sorted(BUILTIN))}")
+        return check_model_directory(BUILTIN[name])
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return check_model_directory(path)
+    if path.is_absolute() or source.startswith((".", "~")) or source.count("/") != 1:
+        raise ModelError(
+            f"base.source: {source} is not a directory here; give a model directory or a hub id such as Qwen/Qwen2.5-0.5B"
+        )
+    return check_model_directory(_download(source, revision, cache))
+
+
+def _download(source: str, revision: str | None, cache: Path | None) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(source, revision=revision, cache_dir=cache, allow_patterns=HUB_PATTERNS))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise ModelError(
+            f"base.source: hub model {source} (revision {revision or 'main'}) could not be fetched: {error}. Check the id and "
+            "the network, set HF_TOKEN for a gated model, or give a local model directory"
+        ) from error
+
+
+def check_model_directory(directory: Path) -> Path:
+    """``directory`` if it can be loaded: a config, a tokenizer and safetensors weights; :class:`ModelError` otherwise."""
+    if not (directory / "config.json").is_file():
+        raise ModelError(f"{directory}: config.json is missing; this is not a model directory")
+    if not any((directory / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
+        raise ModelError(
+            f"{directory}: no tokenizer (tokenizer.json); save one beside the weights with tokenizer.save_pretrained(...)"
+        )
+    if not any(directory.glob("*.safetensors")):
+        raise ModelError(
+            f"{directory}: no *.safetensors; convert the weights with model.save_pretrained(..., safe_serialization=True)"
+        )
+    if "auto_map" in json.loads((directory / "config.json").read_text()):
+        raise ModelError(f"{directory}: config.json asks for code of its own (auto_map), which r1flow never runs")
+    return directory
+
+
+def directory_digest(directory: Path) -> str:
+    """sha256 over names and contents of a directory's files: a local model's identity in fingerprints."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in directory.rglob("*") if p.is_file()):
+        with path.open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest.update(f"{path.relative_to(directory).as_posix()}\0{content}\n".encode())
+    return digest.hexdigest()
+
+
+def load_model(directory: Path, *, dtype: str = "float32", device: str = "cpu") -> "PreTrainedModel":
+    """The causal language model of ``directory``, in evaluation mode."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(
+        directory, dtype=getattr(torch, dtype), local_files_only=True, use_safetensors=True
+    )
+    return model.to(device).eval()
+
+
+def load_tokenizer(directory: Path) -> "PreTrainedTokenizerBase":
+    """The tokenizer of ``directory``; it must know an end-of-sequence token. Padding falls back to it."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+    if tokenizer.eos_token_id is None:
+        raise ModelError(f"{directory}: the tokenizer has no eos_token; completions would never end")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def save_model(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", directory: Path) -> None:
+    """An ordinary Hugging Face directory: config, safetensors, tokenizer, chat template."""
+    model.save_pretrained(directory, safe_serialization=True)
+    tokenizer.save_pretrained(directory)
+
+
+def resolve_device(name: str) -> str:
+    """``auto`` is CUDA where torch finds one, else the CPU."""
+    import torch
+
+    return name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,89 @@
+"""Curation: sources in; problems that can be trained on, evaluation suites, a quarantine and a report out."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from components.config.recipe import DataConfig
+from components.config.stages import SuiteConfig
+from components.data.decontaminate import decontaminate
+from components.data.dedup import drop_duplicates
+from components.data.files import dump_rows
+from components.data.schema import ColumnMapping, QuarantinedRow, Row, check_quarantine
+from components.data.sources import read_source, tiny_key, tiny_rows
+from components.programs.spec import Spec
+from components.tinyworld.problems import string_thought
+
+SUITE_SEED = 20250120  # suites hold the same problems in every run, whatever the recipe's seed
+
+
+def main(raw: dict[str, Any]) -> dict[str, float]:
+    spec = Spec.model_validate(raw)
+    config = DataConfig.model_validate(spec.config["data"])
+    suites = {name: SuiteConfig.model_validate(s) for name, s in spec.config["suites"].items()}
+    if config.source == "tiny":
+        key: Callable[[Row], str] | None = tiny_key
+        train, bad = _tiny_problems(config, spec.seed), list[QuarantinedRow]()
+        evaluation = {name: _tiny_suite(name, suite) for name, suite in suites.items()}
+    else:
+        key = None
+        train, bad = _read(config, config.path, "data.path")
+        held_out, bad_eval = _read(config, config.against, "data.against") if config.against else ([], [])
+        bad += bad_eval
+        evaluation = {name: held_out[: suite.problems] for name, suite in suites.items()} or {"against": held_out}
+    spec.out.mkdir(parents=True, exist_ok=True)
+    _write_quarantine(spec.out / "quarantine.jsonl", bad)
+    check_quarantine(train, bad, config.max_bad_fraction)
+    unique, duplicates = drop_duplicates(train)
+    against = [row for rows in evaluation.values() for row in rows]
+    kept, matches = decontaminate(unique, against, key=key, ngram_words=config.ngram)
+    check_quarantine(kept, [], config.max_bad_fraction)
+
+    dump_rows([row.model_copy(update={"completion": None}) for row in kept], spec.out / "train.jsonl")
+    dump_rows([row for row in kept if row.completion is not None], spec.out / "general.jsonl")
+    (spec.out / "eval").mkdir(exist_ok=True)
+    for name, rows in evaluation.items():
+        dump_rows(rows, spec.out / "eval" / f"{name}.jsonl")
+    counts = {
+        "read": len(train) + len(bad),
+        "quarantined": len(bad),
+        "duplicates": len(duplicates),
+        "contaminated": len(matches),
+        "kept": len(kept),
+        "evaluation": len(against),
+    }
+    report = {
+        "counts": counts,
+        "duplicates": [asdict(d) for d in duplicates],
+        "contaminated": [asdict(m) for m in matches],
+    }
+    (spec.out / "report.json").write_text(json.dumps(report, indent=1))
+    return {name: float(value) for name, value in counts.items()}
+
+
+def _read(config: DataConfig, path: str | None, setting: str) -> tuple[list[Row], list[QuarantinedRow]]:
+    mapping = ColumnMapping(**config.columns.model_dump(), verifier=config.verifier, licence=config.licence)
+    return read_source(path or "", mapping, path or "", setting=setting)
+
+
+def _tiny_problems(config: DataConfig, seed: int) -> list[Row]:
+    """Every skill's problems; string tasks carry a worked completion, for they are the recipe's general data too."""
+    rows = [row for skill, num in config.problems.items() for row in tiny_rows(skill, num, seed, exclude_keys=())]
+    return [_with_worked_completion(row) if row.skill == "string" else row for row in rows]
+
+
+def _with_worked_completion(row: Row) -> Row:
+    thought = string_thought(row.answer, "digits")
+    return row.model_copy(update={"completion": f"<think>{thought}</think>{row.answer}"})
+
+
+def _tiny_suite(name: str, suite: SuiteConfig) -> Sequence[Row]:
+    """The suite's problems, all different."""
+    rows = tiny_rows(suite.skill, suite.problems, SUITE_SEED, exclude_keys=())
+    return [row.model_copy(update={"id": f"{name}-{row.id}"}) for row in rows]
+
+
+def _write_quarantine(path: Path, bad: Sequence[QuarantinedRow]) -> None:
+    path.write_text("".join(json.dumps(asdict(entry)) + "\n" for entry in bad))

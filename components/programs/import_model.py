@@ -1,0 +1,34 @@
+"""Takes a start model into the store: checked, loaded once, saved again as plain safetensors with its tokenizer."""
+
+import json
+from typing import Any
+
+from components.config.recipe import ModelConfig
+from components.errors import ModelError
+from components.models import load_model, load_tokenizer, locate_model, save_model
+from components.plan.parameters import count_parameters
+from components.programs.language_model import set_threads
+from components.programs.spec import Spec, model_dir
+
+
+def main(raw: dict[str, Any]) -> dict[str, float]:
+    spec = Spec.model_validate(raw)
+    config = ModelConfig.model_validate(spec.config["model"])
+    set_threads(spec)
+    directory = locate_model(config.source, config.revision)
+    tokenizer = load_tokenizer(directory)
+    model = load_model(directory, dtype=config.dtype)
+    parameters = sum(p.numel() for p in model.parameters())
+    if config.shape is not None and count_parameters(config.shape) != parameters:
+        raise ModelError(
+            f"{config.source} has {parameters:,} parameters, its shape in the recipe says {count_parameters(config.shape):,}; "
+            "correct the shape, or the source"
+        )
+    if len(tokenizer) > model.config.vocab_size:
+        raise ModelError(
+            f"{config.source}: the tokenizer has {len(tokenizer)} tokens, the model only {model.config.vocab_size}; "
+            "they do not belong together"
+        )
+    save_model(model, tokenizer, model_dir(spec.out))
+    (spec.out / "source.json").write_text(json.dumps({"source": config.source, "revision": config.revision}))
+    return {"parameters": float(parameters)}

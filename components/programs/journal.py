@@ -1,0 +1,102 @@
+"""A training program's memory: metrics per step, lake shards, checkpoints, and how to go on from the last one."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from transformers import PreTrainedModel
+
+from components.engines.single import SingleEngine
+from components.engines.state import load_state, save_state
+from components.programs.spec import Spec
+from components.rollout import lake
+from components.rollout.types import Group
+from components.store.checkpoint import Checkpoints
+from components.store.objects import open_store
+from components.tracking.metrics import Spool
+
+HISTORY = "history.jsonl"
+
+
+class Journal:
+    """Keeps a run killable: whatever it recorded up to the last checkpoint survives, what came later is forgotten.
+
+    ``history.jsonl`` in the output holds every step's metrics except ``time/...``, so that its bytes are the run's own;
+    the spool holds them all and is shipped to the tracking server by the supervisor.
+    """
+
+    def __init__(self, spec: Spec, engine: SingleEngine, model: PreTrainedModel, *, every: int, last_step: int) -> None:
+        self.spec = spec
+        self.engine = engine
+        self.model = model
+        self.every = every
+        self.last_step = last_step
+        self.reference: PreTrainedModel | None = None
+        self._store = open_store(spec.store)
+        self._checkpoints = Checkpoints(self._store, f"{spec.checkpoints}/state")
+        self._spool = Spool(spec.spool)
+        self._history: list[str] = []
+        self._unsaved: list[tuple[int, Sequence[Group]]] = []
+        self._lake = spec.out / "lake"
+        spec.out.mkdir(parents=True, exist_ok=True)
+
+    def resume(self, reference: PreTrainedModel | None = None) -> int:
+        """Load the last complete checkpoint, if any; returns the step it was taken after (0: from the start)."""
+        self.reference = reference
+        step = self._checkpoints.latest() or 0
+        if step:
+            with tempfile.TemporaryDirectory(dir=self.spec.work) as name:
+                directory = Path(name)
+                self._checkpoints.load(step, directory)
+                load_state(directory, self.engine, self.model, reference)
+                self._history = (directory / HISTORY).read_text().splitlines()
+        self._spool.truncate_after(step)
+        self._restore_lake(step)
+        return step
+
+    def record(self, step: int, metrics: dict[str, float], groups: Sequence[Group] = ()) -> None:
+        """Note a finished step (0: before the first); every ``every`` steps, and at the last, make it durable."""
+        self._spool.append(step, metrics)
+        kept = {name: value for name, value in metrics.items() if not name.startswith("time/")}
+        self._history.append(json.dumps({"step": step, **kept}))
+        if groups:
+            self._unsaved.append((step, groups))
+        if step and (step % self.every == 0 or step == self.last_step):
+            self._checkpoint(step)
+
+    def finish(self) -> None:
+        """Write the history into the output."""
+        (self.spec.out / HISTORY).write_text("\n".join(self._history) + "\n")
+
+    def _checkpoint(self, step: int) -> None:
+        self._flush_lake()
+        with tempfile.TemporaryDirectory(dir=self.spec.work) as name:
+            directory = Path(name)
+            save_state(directory, self.engine, self.model, self.reference)
+            (directory / HISTORY).write_text("\n".join(self._history) + "\n")
+            self._checkpoints.save(step, directory)
+
+    def _flush_lake(self) -> None:
+        if not self._unsaved:
+            return
+        name = lake.shard_name(self._unsaved[0][0], self._unsaved[-1][0])
+        lake.write_shard(self._lake / name, self._unsaved)
+        if not self._store.exists(self._shard_key(name)):
+            self._store.put_file(self._lake / name, self._shard_key(name))
+        self._unsaved = []
+
+    def _restore_lake(self, step: int) -> None:
+        """The shards up to ``step``, from the store; anything later was never made durable and is sampled again."""
+        shutil.rmtree(self._lake, ignore_errors=True)
+        for key in self._store.list(f"{self.spec.checkpoints}/lake"):
+            name = key.rsplit("/", 1)[1]
+            if int(name.removesuffix(".parquet").rsplit("-", 1)[1]) <= step:
+                self._lake.mkdir(parents=True, exist_ok=True)
+                self._store.get_file(key, self._lake / name)
+            else:
+                self._store.delete(key)
+
+    def _shard_key(self, name: str) -> str:
+        return f"{self.spec.checkpoints}/lake/{name}"

@@ -1,0 +1,84 @@
+"""What every program that touches a model does first: threads, device, model, tokenizer, prompt rendering, scoring."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from components.config.recipe import LanguageConfig
+from components.data.chat import opens_thought, render
+from components.data.schema import Row
+from components.models import load_model, load_tokenizer, resolve_device
+from components.programs.spec import Spec, model_dir
+from components.rewards.language import AlphabetLanguage, LanguageSpec, ScriptLanguage
+from components.rewards.reflection import PAPER_WORDS
+from components.rewards.score import Scored, score_completions
+from components.sampling.transformers import TransformersSampler
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A loaded model with its tokenizer and the recipe's prompt template."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    template: str
+
+    @property
+    def eos_id(self) -> int:
+        return int(self.tokenizer.eos_token_id)
+
+    @property
+    def pad_id(self) -> int:
+        return int(self.tokenizer.pad_token_id)
+
+    def encode_prompt(self, row: Row) -> tuple[int, ...]:
+        """The token ids of a row's prompt, rendered by the template."""
+        return tuple(self.tokenizer(render(self.template, row.prompt, self.tokenizer), add_special_tokens=False)["input_ids"])
+
+    def encode_completion(self, text: str) -> tuple[int, ...]:
+        """The token ids of a completion, closed by the end-of-sequence token."""
+        return (*self.tokenizer(text, add_special_tokens=False)["input_ids"], self.eos_id)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """A completion's text without its end-of-sequence token; tags such as ``</think>`` stay."""
+        end = len(ids) - 1 if ids and ids[-1] == self.eos_id else len(ids)
+        return str(self.tokenizer.decode(ids[:end], skip_special_tokens=False))
+
+    def sampler(self) -> TransformersSampler:
+        """A sampler that serves this very model."""
+        return TransformersSampler(self.model, eos_id=self.eos_id, pad_id=self.pad_id)
+
+
+def open_model(spec: Spec, artifact: Path) -> LanguageModel:
+    """Load the model inside ``artifact`` as the spec's run settings say; also fixes torch's number of threads."""
+    set_threads(spec)
+    directory = model_dir(artifact)
+    model = load_model(directory, dtype=spec.config.get("dtype", "float32"), device=resolve_device(spec.run.device))
+    return LanguageModel(model, load_tokenizer(directory), spec.prompt.template)
+
+
+def set_threads(spec: Spec) -> None:
+    torch.set_num_threads(spec.run.threads)
+
+
+def scorer(spec: Spec, weights: Mapping[str, float]) -> Callable[[Sequence[str], Sequence[Row]], list[Scored]]:
+    """The recipe's reward, as a function of completions and their rows."""
+    return partial(
+        score_completions,
+        weights=weights,
+        format_style=spec.prompt.format,
+        prefilled=opens_thought(spec.prompt.template),
+        language=language_spec(spec.language, spec.reflection_words),
+        reflection_words=spec.reflection_words or PAPER_WORDS,
+    )
+
+
+def language_spec(config: LanguageConfig, reflection_words: Sequence[str]) -> LanguageSpec:
+    """The recipe's language: two alphabets where `other` is given, else English or Chinese by script."""
+    if config.other is not None:
+        return AlphabetLanguage(config.target, config.other, ignored=tuple(reflection_words))
+    return ScriptLanguage("zh" if config.target == "zh" else "en")

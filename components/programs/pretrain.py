@@ -1,0 +1,66 @@
+"""Pre-training of the tiny world's base models from nothing: how the shipped ones were made."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import torch
+
+from components.config.recipe import BaseTrainingConfig
+from components.data.chat import TEMPLATES, render
+from components.data.files import load_rows
+from components.engines.schedule import learning_rate
+from components.engines.single import SingleEngine
+from components.models import save_model
+from components.programs.journal import Journal
+from components.programs.language_model import set_threads
+from components.programs.spec import Spec, model_dir
+from components.seeds import derive_seed, python_rng
+from components.sft.loss import Example
+from components.sft.trainer import train
+from components.tinyworld.corpus import make_row
+from components.tinyworld.model import build_model, build_tokenizer
+from components.tinyworld.problems import problem_key
+
+
+def main(raw: dict[str, Any]) -> dict[str, float]:
+    spec = Spec.model_validate(raw)
+    config = BaseTrainingConfig.model_validate(spec.config["pretrain"])
+    set_threads(spec)
+    tokenizer = build_tokenizer((TEMPLATES / f"{spec.prompt.template}.jinja").read_text().replace("prompt", "messages[-1]['content']"))
+    torch.manual_seed(derive_seed(spec.seed, "initial weights", config.size))
+    model = build_model(config.size, len(tokenizer), eos_id=tokenizer.eos_token_id, pad_id=tokenizer.pad_token_id)
+    rate = partial(
+        learning_rate,
+        peak=config.learning_rate,
+        total_steps=config.steps,
+        warmup_steps=config.warmup_steps,
+        schedule="cosine",
+    )
+    engine = SingleEngine(model, rate, weight_decay=config.weight_decay)
+    journal = Journal(spec, engine, model, every=config.checkpoint_every, last_step=config.steps)
+    journal.resume()
+    excluded = {
+        problem_key(row.skill, row.prompt) for path in sorted(spec.inputs["dataset"].glob("eval/*.jsonl")) for row in load_rows(path)
+    }
+
+    def batches() -> Iterator[list[Example]]:
+        for step in range(1, config.steps + 1):
+            if step <= engine.steps_taken:
+                yield []
+                continue
+            rng = python_rng(spec.seed, "corpus", step)
+            rows = [make_row(rng, excluded) for _ in range(config.rows_per_step)]
+            texts = [render(spec.prompt.template, p.prompt) + text + tokenizer.eos_token for p, text in rows]
+            yield [Example(tuple(ids), 0) for ids in tokenizer(texts)["input_ids"]]
+
+    last: dict[str, float] = {}
+
+    def on_step(step: int, metrics: dict[str, float]) -> None:
+        journal.record(step, metrics)
+        last.update(metrics)
+
+    train(engine, model, batches(), pad_id=tokenizer.pad_token_id, max_tokens=config.micro_tokens, on_step=on_step)
+    journal.finish()
+    save_model(model, tokenizer, model_dir(spec.out))
+    return {"loss": last.get("loss", 0.0), "parameters": float(sum(p.numel() for p in model.parameters()))}

@@ -1,0 +1,57 @@
+"""Supervised fine-tuning: a model and a dataset of completions in, a model and its history out. Distillation is this too."""
+
+from functools import partial
+from typing import Any
+
+from components.config.stages import SftConfig
+from components.data.files import load_rows
+from components.engines.schedule import learning_rate
+from components.engines.single import SingleEngine
+from components.errors import DataError
+from components.models import save_model
+from components.programs.journal import Journal
+from components.programs.language_model import LanguageModel, open_model
+from components.programs.spec import Spec, model_dir
+from components.sft.loss import Example
+from components.sft.trainer import epoch_batches, train
+
+
+def main(raw: dict[str, Any]) -> dict[str, float]:
+    spec = Spec.model_validate(raw)
+    config = SftConfig.model_validate(spec.config["sft"])
+    lm = open_model(spec, spec.inputs["model"])
+    examples = encode_examples(spec, lm)
+    batches = list(epoch_batches(examples, config.batch_size, config.epochs, spec.seed))
+    rate = partial(
+        learning_rate,
+        peak=config.learning_rate,
+        total_steps=len(batches),
+        warmup_steps=config.warmup_steps,
+        schedule=config.schedule,
+    )
+    engine = SingleEngine(lm.model, rate, max_grad_norm=config.max_grad_norm, weight_decay=config.weight_decay)
+    journal = Journal(spec, engine, lm.model, every=config.checkpoint_every, last_step=len(batches))
+    journal.resume()
+    last: dict[str, float] = {}
+
+    def on_step(step: int, metrics: dict[str, float]) -> None:
+        journal.record(step, metrics)
+        last.update(metrics)
+
+    train(engine, lm.model, batches, pad_id=lm.pad_id, max_tokens=config.micro_tokens, on_step=on_step)
+    journal.finish()
+    save_model(lm.model, lm.tokenizer, model_dir(spec.out))
+    return {"examples": float(len(examples)), "steps": float(len(batches)), "loss": last.get("loss", 0.0)}
+
+
+def encode_examples(spec: Spec, lm: LanguageModel) -> list[Example]:
+    """Prompt as context, completion as what is trained on; a row without a completion is an error, not a skip."""
+    examples = []
+    for row in load_rows(spec.inputs["dataset"] / "sft.jsonl"):
+        if row.completion is None:
+            raise DataError(f"{spec.stage}: row {row.id} has no completion to train on")
+        prompt = lm.encode_prompt(row)
+        examples.append(Example(prompt + lm.encode_completion(row.completion), len(prompt)))
+    if not examples:
+        raise DataError(f"{spec.stage}: the dataset has no row; loosen the selection that made it")
+    return examples

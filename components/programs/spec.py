@@ -1,0 +1,40 @@
+"""The input of every program, as the supervisor writes it to ``spec.json``."""
+
+from pathlib import Path
+from typing import Any
+
+from components.config.recipe import LanguageConfig, PromptConfig, RunConfig
+from components.config.stages import Section
+
+
+class Spec(Section):
+    """One program's work: its settings, where its inputs lie, where its output goes."""
+
+    stage: str
+    seed: int
+    config: dict[str, Any]
+    """The stage's own settings; every program validates its part."""
+    prompt: PromptConfig = PromptConfig()
+    language: LanguageConfig = LanguageConfig()
+    reflection_words: tuple[str, ...] = ()
+    run: RunConfig = RunConfig()
+    notes: dict[str, Any] = {}
+    """Facts for people (names, times) that enter no fingerprint."""
+    inputs: dict[str, Path] = {}
+    """Verified local directories of the input artifacts."""
+    out: Path
+    work: Path
+    store: str
+    checkpoints: str
+    """Prefix on the store for this fingerprint's checkpoints."""
+
+    @property
+    def spool(self) -> Path:
+        return self.work / "metrics.jsonl"
+
+
+def model_dir(artifact: Path) -> Path:
+    """Where a model lies inside its artifact."""
+    return artifact / "model"
+
+

@@ -1,0 +1,162 @@
+"""Plots as SVG without colours of their own: the page's style gives them, so one drawing serves light, dark and paper.
+
+The same figures give the same bytes: no date, a fixed hash salt, fonts measured with matplotlib's own.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from components.report.stages import Metrics, number
+
+MAX_POINTS = 150
+# What is drawn in the left colour is shown in the page's; each must be used for nothing else.
+COLOURS = {"#101112": "var(--ink)", "#707172": "var(--muted)", "#d0d1d2": "var(--line)", "#0a5c8a": "var(--accent)"}
+INK, MUTED, LINE, ACCENT = COLOURS
+UNITS_PER_INCH = 72  # matplotlib's SVG user units
+STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "r1flow",
+    "font.size": 9.0,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "text.color": INK,
+}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A metric of RL that people watch: its key in the history, what it is, its unit and the decimals worth reading."""
+
+    key: str
+    title: str
+    unit: str
+    digits: int
+    top: float | None = None
+    """Upper end of the axis where it is known; the largest value otherwise."""
+
+
+CURVES = (
+    Curve("reward", "Reward", "mean of the weighted sum of the stage's rewards", 2),
+    Curve("pass_at_1", "pass@1 on training problems", "share of completions that are correct", 2, top=1.0),
+    Curve("length", "Response length", "mean tokens per completion", 1),
+    Curve("language", "Language consistency", "share of the thought in the target language", 2, top=1.0),
+    Curve("reflection", "Reflection", "share of completions with a reflection word", 3),
+    Curve("entropy", "Entropy", "nats per token", 2),
+)
+
+
+def series(history: Sequence[Metrics], key: str) -> list[tuple[float, float]]:
+    """(step, value) of one metric; the start model's own figures (``preflight/...``) stand at step 0."""
+    return [
+        (row["step"], value)
+        for row in history
+        if (value := row.get(key, row.get(f"preflight/{key}"))) is not None
+    ]
+
+
+def thin(points: Sequence[tuple[float, float]]) -> tuple[list[tuple[float, float]], int]:
+    """At most ``MAX_POINTS`` points, each the mean of as many steps as the second value says."""
+    size = -(-len(points) // MAX_POINTS)
+    if size <= 1:
+        return list(points), 1
+    parts = [points[i : i + size] for i in range(0, len(points), size)]
+    return [(sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part)) for part in parts], size
+
+
+def curve_plot(name: str, points: Sequence[tuple[float, float]], *, top: float, digits: int, label: str) -> str:
+    """One curve over RL steps, the y axis from 0 to ``top``. ``name`` keeps the drawing's ids apart from others'."""
+    with _style():
+        figure, axes = _axes(width=200, height=118, margins=(28, 26, 8, 8))
+        steps, values = zip(*thin(points)[0], strict=True)
+        axes.plot(steps, values, color=ACCENT, linewidth=1.5, solid_joinstyle="round")
+        if len(steps) == 1:
+            axes.plot(steps, values, "o", color=ACCENT, markersize=3)
+        last = points[-1][0]
+        axes.set_xlim(0, last or 1)
+        axes.set_xticks([0, last] if last else [0])
+        axes.set_xlabel("step", fontsize=8, labelpad=-6)
+        axes.set_ylim(0, (top or 1) * 1.04)
+        axes.set_yticks([0, (top or 1) / 2, top or 1])
+        axes.set_yticklabels(["0", number((top or 1) / 2, digits), number(top or 1, digits)])
+        return _svg(figure, name, label)
+
+
+def shape_plot(
+    name: str,
+    stages: Sequence[str],
+    points: Sequence[tuple[float, float, float]],
+    *,
+    top: float,
+    digits: int,
+    label: str,
+    own: bool = True,
+) -> str:
+    """Figures of successive stages, each (value, low, high) with its interval; the paper's in grey (``own`` False)."""
+    colour = ACCENT if own else MUTED
+    with _style():
+        figure, axes = _axes(width=320, height=170, margins=(30, 24, 10, 14))
+        values = [value for value, _, _ in points]
+        places = range(len(points))
+        axes.plot(places, values, color=colour, linewidth=1, alpha=0.5)
+        spread = [[v - low for v, low, _ in points], [high - v for v, _, high in points]]
+        axes.errorbar(places, values, yerr=spread, fmt="o", color=colour, markersize=4, elinewidth=1.2)
+        for place, value in enumerate(values):
+            around = [values[i] for i in (place - 1, place + 1) if 0 <= i < len(values)]
+            below = bool(around) and value < min(around) and value > 0.2 * top
+            offset = (0, -8) if below else (0, 8)
+            axes.annotate(
+                number(value, digits),
+                (place, value),
+                xytext=offset,
+                textcoords="offset points",
+                ha="center",
+                va="top" if below else "bottom",
+            )
+        axes.set_xlim(-0.5, len(points) - 0.5)
+        axes.set_xticks(list(places), stages)
+        axes.set_ylim(0, top * 1.15)
+        axes.set_yticks([0, top / 2, top], ["0", number(top / 2, 1 if top <= 1 else 0), number(top, 0)])
+        return _svg(figure, name, label)
+
+
+def _style() -> Any:
+    import matplotlib
+
+    return matplotlib.rc_context(STYLE)
+
+
+def _axes(*, width: float, height: float, margins: tuple[float, float, float, float]) -> tuple[Any, Any]:
+    """A figure of ``width`` by ``height`` user units and its axes inside ``margins`` (left, bottom, right, top)."""
+    from matplotlib.figure import Figure
+
+    left, bottom, right, above = margins
+    figure = Figure(figsize=(width / UNITS_PER_INCH, height / UNITS_PER_INCH))
+    box = (left / width, bottom / height, (width - left - right) / width, (height - bottom - above) / height)
+    axes = figure.add_axes(box)
+    axes.patch.set_visible(False)
+    figure.patch.set_visible(False)
+    for side in ("left", "right", "top"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(length=0, pad=4)
+    axes.grid(axis="y", color=LINE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _svg(figure: Any, name: str, label: str) -> str:
+    """The drawing as an ``<svg>`` element for a page: no prolog, no fixed size, ids of its own, the page's colours."""
+    stream = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(stream, format="svg", metadata=nothing)
+    text = stream.getvalue()
+    body = text[text.index("<defs>") :]
+    box = re.search(r'viewBox="([^"]+)"', text)
+    body = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{name}-", body)
+    for drawn, shown in COLOURS.items():
+        body = body.replace(drawn, shown)
+    return f'<svg viewBox="{box[1] if box else ""}" role="img" aria-label="{label}">\n{body}'

@@ -1,0 +1,1 @@
+"""Group-relative policy optimisation: the mathematics (pure) and the trainer that uses it."""

@@ -1,0 +1,129 @@
+"""From scored groups to a gradient: pack completions, recompute log-probabilities, weigh, step."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from components.data.batching import micro_batches, pad_right
+from components.engines.single import SingleEngine
+from components.rl.logprobs import token_logprobs
+from components.rl.loss import grpo_loss, token_weights
+from components.rollout.types import Rollout
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One completion as the update sees it. ``old_logprobs`` is None on-policy, ``ref_logprobs`` without a reference."""
+
+    rollout: Rollout
+    advantage: float
+    old_logprobs: Tensor | None = None
+    ref_logprobs: Tensor | None = None
+
+    @property
+    def length(self) -> int:
+        return len(self.rollout.prompt_ids) + len(self.rollout.ids)
+
+
+def completion_logprobs(
+    model: PreTrainedModel, rollouts: Sequence[Rollout], *, pad_id: int, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """Log-probability and entropy of every completion token, flat over the rollouts in order, shape (tokens,)."""
+    device = model.device
+    ids = pad_right([r.prompt_ids + r.ids for r in rollouts], pad_id).to(device)
+    starts = torch.tensor([[len(r.prompt_ids)] for r in rollouts], device=device)
+    ends = torch.tensor([[len(r.prompt_ids) + len(r.ids)] for r in rollouts], device=device)
+    position = torch.arange(ids.shape[1], device=device)[None]
+    chosen = ((position >= starts) & (position < ends))[:, 1:]
+    hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
+    head = model.get_output_embeddings().weight
+    return token_logprobs(hidden[chosen], head, ids[:, 1:][chosen], temperature=temperature)
+
+
+@torch.no_grad()
+def frozen_logprobs(
+    model: PreTrainedModel, rollouts: Sequence[Rollout], *, pad_id: int, temperature: float, max_tokens: int
+) -> list[Tensor]:
+    """Log-probabilities under ``model`` without a gradient, one tensor per rollout."""
+    found: dict[int, Tensor] = {}
+    for group in micro_batches([len(r.prompt_ids) + len(r.ids) for r in rollouts], max_tokens):
+        part = [rollouts[i] for i in group]
+        logp, _ = completion_logprobs(model, part, pad_id=pad_id, temperature=temperature)
+        found.update(zip(group, logp.split([len(r.ids) for r in part]), strict=True))
+    return [found[i] for i in range(len(rollouts))]
+
+
+def update_policy(
+    engine: SingleEngine,
+    model: PreTrainedModel,
+    batch: Sequence[Trained],
+    *,
+    pad_id: int,
+    temperature: float,
+    clip_low: float,
+    clip_high: float,
+    kl_weight: float,
+    max_tokens: int,
+) -> dict[str, float]:
+    """One optimizer step on ``batch``, in micro-batches of at most ``max_tokens`` padded tokens.
+
+    Returns means over the batch's tokens: ``entropy``, ``kl``, ``clipped_low``, ``clipped_high``; the ``loss``; the
+    largest ``mismatch`` between the sampler's log-probabilities and these (meaningful on-policy only); ``grad_norm``.
+    """
+    sums: dict[str, float] = defaultdict(float)
+    mismatch = 0.0
+    for group in micro_batches([t.length for t in batch], max_tokens):
+        part = [batch[i] for i in group]
+        rollouts = [t.rollout for t in part]
+        logp, entropy = completion_logprobs(model, rollouts, pad_id=pad_id, temperature=temperature)
+        lengths = torch.tensor([len(r.ids) for r in rollouts], device=logp.device)
+        advantage = torch.tensor([t.advantage for t in part], device=logp.device).repeat_interleave(lengths)
+        sampled = torch.tensor([p for r in rollouts for p in r.logprobs], device=logp.device)
+        old = [t.old_logprobs for t in part if t.old_logprobs is not None]
+        ref = [t.ref_logprobs for t in part if t.ref_logprobs is not None]
+        parts = grpo_loss(
+            logp,
+            torch.cat(old) if old else logp.detach(),
+            advantage,
+            token_weights(lengths, len(batch)),
+            clip_low=clip_low,
+            clip_high=clip_high,
+            ref_logp=torch.cat(ref) if ref else None,
+            kl_weight=kl_weight,
+        )
+        engine.backward(parts.loss)
+        mismatch = max(mismatch, float((logp.detach() - sampled).abs().max()))
+        for name, value in (
+            ("loss", parts.loss),
+            ("kl", parts.kl),
+            ("clipped_low", parts.clipped_low),
+            ("clipped_high", parts.clipped_high),
+            ("entropy", entropy.sum()),
+        ):
+            sums[name] += float(value.detach())
+    outcome = engine.step()
+    tokens = sum(len(t.rollout.ids) for t in batch)
+    means = {name: value if name == "loss" else value / tokens for name, value in sums.items()}
+    return means | {
+        "mismatch": mismatch,
+        "grad_norm": outcome.grad_norm,
+        "learning_rate": outcome.learning_rate,
+        "skipped": float(not outcome.applied),
+    }
+
+
+def split_at_random(batch: Sequence[Trained], parts: int, seed: int) -> list[list[Trained]]:
+    """``parts`` mini-batches of (nearly) equal size, in an order that is a function of ``seed``.
+
+    R1 supplementary: 8,192 outputs of a rollout are split at random into 16 mini-batches and walked once.
+    """
+    order = list(range(len(batch)))
+    if parts > 1:
+        Random(seed).shuffle(order)
+    bounds = [round(i * len(batch) / parts) for i in range(parts + 1)]
+    return [[batch[i] for i in order[low:high]] for low, high in zip(bounds, bounds[1:], strict=False)]

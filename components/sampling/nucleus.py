@@ -1,0 +1,33 @@
+"""Drawing one token per row from logits and a uniform number, independent of the other rows."""
+
+import torch
+from torch import Tensor
+
+
+def draw(logits: Tensor, uniform: Tensor, *, temperature: float, top_p: float) -> tuple[Tensor, Tensor]:
+    """Inverse-CDF sampling: token and its log-probability for every row.
+
+    ``logits`` (B, V), ``uniform`` (B,) in [0, 1). The log-probability is that of the distribution at ``temperature``
+    *before* the nucleus cut (which is what a trainer can recompute). ``temperature`` 0 is greedy.
+
+    With ``top_p`` < 1 only the smallest set of likeliest tokens whose mass reaches ``top_p`` can be drawn (Holtzman et
+    al. 2019); the likeliest token always stays.
+    """
+    if temperature == 0:
+        logp = logits.float().log_softmax(-1)
+        token = logits.argmax(-1)
+        return token, logp.gather(-1, token[:, None]).squeeze(-1)
+    logp = (logits.float() / temperature).log_softmax(-1)
+    probs = logp.exp()
+    if top_p < 1:
+        ordered, order = probs.sort(-1, descending=True, stable=True)
+        cut = ordered.cumsum(-1) - ordered >= top_p
+        cut[:, 0] = False
+        probs = probs.scatter(-1, order, ordered.masked_fill(cut, 0.0))
+    cumulative = probs.double().cumsum(-1)
+    target = uniform.double()[:, None] * cumulative[:, -1:]
+    token = torch.searchsorted(cumulative, target, right=True).squeeze(-1)
+    # Rounding may put the target at the very end: step back to the last token that has any mass.
+    last = probs.shape[-1] - 1 - (probs > 0).flip(-1).int().argmax(-1)
+    token = torch.minimum(token, last)
+    return token, logp.gather(-1, token[:, None]).squeeze(-1)

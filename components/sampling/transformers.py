@@ -1,0 +1,153 @@
+"""A batched sampler on plain transformers: key-value cache, one decode loop for the whole batch.
+
+* A prompt that stands in several requests (the G samples of a group) is computed once and its cache rows are copied.
+* Rows that have ended leave the batch as soon as a quarter of it has ended.
+* Every sample draws from uniforms of its own seed, so its tokens depend on nothing but prompt, weights and seed (up to
+  floating-point rounding between batch shapes).
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from components.errors import WeightSyncError
+from components.sampling.base import Completion, Request, Sampling
+from components.sampling.cache import ReservedCache
+from components.sampling.nucleus import draw
+
+COMPACT_AT = 0.25  # share of ended rows at which the batch is compacted
+
+
+class TransformersSampler:
+    """Serves ``model`` (which it owns, or shares with a trainer in the same process)."""
+
+    def __init__(self, model: PreTrainedModel, *, eos_id: int, pad_id: int, max_rows: int = 512) -> None:
+        self.model = model
+        self.eos_id = eos_id
+        self.pad_id = pad_id
+        self.max_rows = max_rows
+        self._version = 0
+
+    @property
+    def version(self) -> int:
+        return self._version
+
+    def load_weights(self, named_tensors: Iterable[tuple[str, Tensor]], version: int) -> None:
+        """Copy ``named_tensors`` into the served model; a name it lacks, or a tensor left out, is an error."""
+        served = dict(self.model.named_parameters())
+        missing = set(served)
+        with torch.no_grad():
+            for name, tensor in named_tensors:
+                if name not in served:
+                    raise WeightSyncError(f"the sampler's model has no tensor {name!r}")
+                if served[name] is not tensor:  # the trainer's own model is served: nothing to copy
+                    served[name].copy_(tensor)
+                missing.discard(name)
+        if missing:
+            raise WeightSyncError(f"no new weights were sent for {sorted(missing)}")
+        self._version = version
+
+    def weights_digest(self) -> str:
+        return tensors_digest(self.model.named_parameters())
+
+    @torch.inference_mode()
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        self.model.eval()
+        # Longest prompts together: left padding is paid for in every decode step.
+        order = sorted(range(len(requests)), key=lambda i: (len(requests[i].prompt_ids), requests[i].prompt_ids, i))
+        completions: list[Completion | None] = [None] * len(requests)
+        for start in range(0, len(order), self.max_rows):
+            part = order[start : start + self.max_rows]
+            for index, completion in zip(part, self._generate([requests[i] for i in part], sampling), strict=True):
+                completions[index] = completion
+        return [c for c in completions if c is not None]
+
+    def _generate(self, requests: list[Request], sampling: Sampling) -> list[Completion]:
+        device = self.model.device
+        prompts = sorted({r.prompt_ids for r in requests}, key=lambda ids: (len(ids), ids))
+        row_of = {ids: row for row, ids in enumerate(prompts)}
+        width = max(map(len, prompts))
+        cache = ReservedCache(self.model.config.num_hidden_layers, width + sampling.max_tokens)
+        hidden = self._prefill(prompts, width, cache)
+        rows = torch.tensor([row_of[r.prompt_ids] for r in requests], device=device)
+        cache.select_rows(rows)
+        hidden = hidden[rows]
+        lengths = torch.tensor([len(r.prompt_ids) for r in requests], device=device)
+        # Columns of a row that attention may see: its own prompt, and everything after it.
+        visible = torch.arange(width + sampling.max_tokens, device=device)[None] >= (width - lengths)[:, None]
+        uniforms = torch.from_numpy(_uniforms([r.seed for r in requests], sampling.max_tokens)).to(device)
+        head = self.model.get_output_embeddings().weight
+
+        tokens = torch.full((len(requests), sampling.max_tokens), self.pad_id, device=device)
+        logps = torch.zeros(len(requests), sampling.max_tokens, device=device)
+        counts = torch.zeros(len(requests), dtype=torch.long, device=device)
+        alive = torch.arange(len(requests), device=device)
+        running = torch.ones(len(requests), dtype=torch.bool, device=device)
+        for position in range(sampling.max_tokens):
+            token, logp = draw(
+                hidden @ head.T, uniforms[alive, position], temperature=sampling.temperature, top_p=sampling.top_p
+            )
+            going = alive[running]
+            tokens[going, position] = token[running]
+            logps[going, position] = logp[running]
+            counts[going] = position + 1
+            running = running & (token != self.eos_id)
+            num_running = int(running.sum())
+            if num_running == 0 or position + 1 == sampling.max_tokens:
+                break
+            if num_running <= (1 - COMPACT_AT) * len(alive):
+                kept = running.nonzero().squeeze(-1)
+                cache.select_rows(kept)
+                alive, token, lengths, visible = alive[kept], token[kept], lengths[kept], visible[kept]
+                running = running[kept]
+            end = width + position + 1
+            hidden = self._forward(token[:, None], visible[:, None, None, :end], (lengths + position)[:, None], cache)
+        return _completions(tokens, logps, counts, self.eos_id)
+
+    def _prefill(self, prompts: list[tuple[int, ...]], width: int, cache: ReservedCache) -> Tensor:
+        device = self.model.device
+        ids = torch.tensor([[self.pad_id] * (width - len(p)) + list(p) for p in prompts], device=device)
+        pads = torch.tensor([width - len(p) for p in prompts], device=device)
+        column = torch.arange(width, device=device)
+        causal = column[None, :] <= column[:, None]
+        real = column[None, :] >= pads[:, None]
+        # A padding column sees itself, so that no softmax is empty.
+        mask = (causal[None] & real[:, None, :]) | torch.eye(width, dtype=torch.bool, device=device)[None]
+        positions = (column[None] - pads[:, None]).clamp(min=0)
+        return self._forward(ids, mask[:, None], positions, cache)
+
+    def _forward(self, ids: Tensor, mask: Tensor, positions: Tensor, cache: ReservedCache) -> Tensor:
+        out = self.model.base_model(
+            input_ids=ids,
+            # A dict tells transformers that the mask is ready: building one costs more than a small model's layer.
+            attention_mask=dict.fromkeys(set(self.model.config.layer_types), mask),
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+        )
+        return out.last_hidden_state[:, -1]
+
+
+def tensors_digest(named_tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """sha256 over names, shapes and bytes, in name order."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(named_tensors, key=lambda item: item[0]):
+        plain = tensor.detach().cpu().contiguous()
+        digest.update(f"{name}:{tuple(plain.shape)}:{plain.dtype}\n".encode())
+        digest.update(plain.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _uniforms(seeds: Sequence[int], num: int) -> np.ndarray:
+    return np.stack([np.random.Generator(np.random.Philox(key=seed)).random(num) for seed in seeds])
+
+
+def _completions(tokens: Tensor, logps: Tensor, counts: Tensor, eos_id: int) -> list[Completion]:
+    lists = zip(tokens.tolist(), logps.tolist(), counts.tolist(), strict=True)
+    return [
+        Completion(tuple(ids[:n]), tuple(logp[:n]), finished=ids[n - 1] == eos_id) for ids, logp, n in lists
+    ]

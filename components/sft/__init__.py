@@ -1,0 +1,1 @@
+"""Supervised fine-tuning, and pre-training, which is the same loss over every token."""

@@ -1,0 +1,193 @@
+"""Write-once results of stages: a directory of files under a fingerprint, whole from the moment its manifest appears.
+
+Layout: ``artifacts/<kind>/<fingerprint[:16]>/data/<content[:16]>/...`` and, written last and only if absent,
+``artifacts/<kind>/<fingerprint[:16]>/MANIFEST.json``. The folder below ``data`` is named by the digest of the files, so
+that two publishers with different bytes (one of them paused and presumed dead, on a GPU that is not deterministic)
+never write over each other; the manifest decides which of them is the artifact.
+"""
+
+import logging
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from components.errors import DataError, IntegrityError, ObjectMissingError, StoreError
+from components.store.files import FileEntry, download, scan, upload, verify_directory, verify_stored
+from components.store.manifest import MANIFEST, ArtifactRef, Manifest, data_folder, manifest_key, read_at, ref_to
+from components.store.objects import ObjectStore
+from components.store.sealed import seal
+
+__all__ = [
+    "ArtifactRef",
+    "FileEntry",
+    "Manifest",
+    "all_artifacts",
+    "find",
+    "materialize",
+    "publish",
+    "read_manifest",
+    "resolve",
+    "verify",
+]
+
+_log = logging.getLogger(__name__)
+
+
+def publish(
+    store: ObjectStore,
+    directory: Path,
+    *,
+    kind: str,
+    fingerprint: str,
+    version: str,
+    config: Mapping[str, Any],
+    inputs: Mapping[str, ArtifactRef],
+    seed: int,
+    metrics: Mapping[str, float | int | str | None],
+    provenance: Mapping[str, Any],
+) -> ArtifactRef:
+    """Make ``directory`` the artifact of ``fingerprint``: hash, upload in parallel, then create the manifest.
+
+    Files that lie there whole are left out, so a repeated publish goes on where the last one ended, and mends damaged
+    files. When another publisher was first with the same files, its artifact is adopted; with other files,
+    IntegrityError. ConfigError for a value that JSON cannot hold (a NaN metric: give None), before anything is written.
+    """
+    snapshot = scan(directory)
+    try:
+        manifest = Manifest(
+            kind=kind,
+            fingerprint=fingerprint,
+            version=version,
+            config=dict(config),
+            inputs=dict(inputs),
+            seed=seed,
+            metrics=dict(metrics),
+            files=snapshot.files,
+            provenance=dict(provenance),
+        )
+    except ValidationError as error:
+        raise StoreError(f"{directory} cannot be published as {kind}/{fingerprint[:16]}: {error}") from error
+    raw, digest = seal(manifest.model_dump(), "manifest")
+    upload(store, snapshot, data_folder(manifest))
+    if store.create(manifest_key(kind, fingerprint), raw):
+        return ref_to(store, manifest, digest)
+    return _adopt(store, manifest)
+
+
+def find(store: ObjectStore, kind: str, fingerprint: str) -> ArtifactRef | None:
+    """The published artifact of this fingerprint, or None. Its manifest is proved, its files are not (see verify)."""
+    try:
+        manifest, digest = read_at(store, manifest_key(kind, fingerprint))
+    except ObjectMissingError:
+        return None
+    if manifest.fingerprint != fingerprint:
+        raise IntegrityError(
+            f"{store.uri}/{manifest_key(kind, fingerprint)} belongs to fingerprint {manifest.fingerprint}, "
+            f"not to {fingerprint}; move that artifact away"
+        )
+    return ref_to(store, manifest, digest)
+
+
+def read_manifest(store: ObjectStore, ref: ArtifactRef) -> Manifest:
+    """The manifest that ``ref`` promises; IntegrityError when what lies there is another one or damaged."""
+    return read_at(store, manifest_key(ref.kind, ref.fingerprint), ref.manifest_sha256)[0]
+
+
+def verify(store: ObjectStore, ref: ArtifactRef) -> Manifest:
+    """Read every byte of the artifact. IntegrityError names the first file that differs, is missing or is too much."""
+    manifest = read_manifest(store, ref)
+    verify_stored(store, data_folder(manifest), manifest.files)
+    return manifest
+
+
+def materialize(store: ObjectStore, ref: ArtifactRef, cache: Path) -> Path:
+    """A local directory with the artifact's files, every byte verified now. Read from it; never write into it.
+
+    A local store's own data directory, or ``cache/<kind>/<fingerprint[:16]>``, downloaded under another name and
+    renamed once it is whole. A damaged copy in the cache is replaced.
+    """
+    manifest = read_manifest(store, ref)
+    own = store.local_path(data_folder(manifest))
+    if own is not None:
+        verify_stored(store, data_folder(manifest), manifest.files)
+        return own
+    target = cache / ref.kind / ref.fingerprint[:16]
+    if target.exists():
+        try:
+            verify_directory(target, manifest.files)
+            return target
+        except StoreError as error:  # the store still has the true bytes
+            _log.warning("%s is fetched again: %s", target, error)
+            _remove(target)
+    temporary = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
+    try:
+        download(store, data_folder(manifest), manifest.files, temporary)
+        try:
+            os.rename(temporary, target)
+        except OSError:
+            if not target.is_dir():
+                raise
+            verify_directory(target, manifest.files)  # another process was first
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)  # gone already when the rename went well
+    return target
+
+
+def all_artifacts(store: ObjectStore) -> list[ArtifactRef]:
+    """Every published artifact, by kind and fingerprint. IntegrityError at the first damaged manifest."""
+    return [ref_to(store, *read_at(store, key)) for key in _manifest_keys(store)]
+
+
+def resolve(store: ObjectStore, text: str) -> ArtifactRef:
+    """The one artifact that a person means by ``kind/prefix``, a fingerprint's first four or more digits, or a URI.
+
+    DataError lists the candidates when there is none or more than one.
+    """
+    wanted = text.strip().rstrip("/").removeprefix(f"{store.uri}/artifacts/")
+    kind, _, prefix = wanted.rpartition("/")
+    if not re.fullmatch(r"[0-9a-f]{4,64}", prefix):
+        raise DataError(
+            f"{text!r} names no artifact; give kind/fingerprint, a fingerprint's first 4 or more digits, or a URI"
+        )
+    keys = _manifest_keys(store)
+    near = [key for key in keys if _matches(key, kind, prefix[:16])]
+    found = [ref for ref in (ref_to(store, *read_at(store, key)) for key in near) if ref.fingerprint.startswith(prefix)]
+    if len(found) == 1:
+        return found[0]
+    names = ["/".join(key.split("/")[1:3]) for key in (near if found else keys)]
+    shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    problem = "stands for more than one artifact" if found else "names no artifact here"
+    raise DataError(f"{text!r} {problem}; {'give more digits of one of' if found else 'there are'}: {shown or 'none'}")
+
+
+def _manifest_keys(store: ObjectStore) -> list[str]:
+    return [key for key in store.list("artifacts") if key.count("/") == 3 and key.endswith(f"/{MANIFEST}")]
+
+
+def _matches(key: str, kind: str, prefix: str) -> bool:
+    _, key_kind, digits, _ = key.split("/")
+    return kind in {"", key_kind} and digits.startswith(prefix)
+
+
+def _adopt(store: ObjectStore, ours: Manifest) -> ArtifactRef:
+    key = manifest_key(ours.kind, ours.fingerprint)
+    theirs, digest = read_at(store, key)
+    if theirs.fingerprint != ours.fingerprint or theirs.content_sha256 != ours.content_sha256:
+        raise IntegrityError(
+            f"{store.uri}/{key} was published before with other files: content sha256 there {theirs.content_sha256}, "
+            f"here {ours.content_sha256}; the stage is not deterministic: use the published artifact"
+        )
+    return ref_to(store, theirs, digest)
+
+
+def _remove(folder: Path) -> None:
+    """Out of the way in one step, so that nobody sees half of it; then deleted."""
+    aside = folder.with_name(f".{folder.name}-{uuid.uuid4().hex}")
+    os.rename(folder, aside)
+    shutil.rmtree(aside)

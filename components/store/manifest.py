@@ -1,0 +1,91 @@
+"""What an artifact is, as written in its MANIFEST.json, and where in a store it lies."""
+
+import re
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from components.errors import IntegrityError, StoreError
+from components.store.files import FileEntry, content_sha256
+from components.store.objects import ObjectStore
+from components.store.sealed import unseal
+
+HEX64 = r"^[0-9a-f]{64}$"
+KIND = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+MANIFEST = "MANIFEST.json"
+
+
+class ArtifactRef(BaseModel):
+    """All that passes between tasks: which artifact, where, and the digest of its manifest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str = Field(pattern=KIND)
+    fingerprint: str = Field(pattern=HEX64)
+    uri: str
+    manifest_sha256: str = Field(pattern=HEX64)
+
+
+class Manifest(BaseModel):
+    """What an artifact is and where it comes from. ``provenance`` (times, host, versions, commit) names no content."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str = Field(pattern=KIND)
+    fingerprint: str = Field(pattern=HEX64)
+    version: str
+    config: dict[str, Any]
+    inputs: dict[str, ArtifactRef]
+    seed: int
+    metrics: dict[str, float | int | str | None]
+    files: list[FileEntry] = Field(min_length=1)
+    provenance: dict[str, Any]
+
+    @property
+    def content_sha256(self) -> str:
+        """Digest over the files alone: names, sizes, bytes."""
+        return content_sha256(self.files)
+
+
+def folder_of(kind: str, fingerprint: str) -> str:
+    """Key of the artifact's folder; StoreError for what cannot be a kind or a fingerprint."""
+    if not re.fullmatch(KIND, kind) or not re.fullmatch(HEX64, fingerprint):
+        raise StoreError(
+            f"{kind!r} with fingerprint {fingerprint!r} names no artifact: a kind is [a-z0-9_-], and 64 hex digits"
+        )
+    return f"artifacts/{kind}/{fingerprint[:16]}"
+
+
+def manifest_key(kind: str, fingerprint: str) -> str:
+    return f"{folder_of(kind, fingerprint)}/{MANIFEST}"
+
+
+def data_folder(manifest: Manifest) -> str:
+    """Key of the folder with the artifact's files."""
+    return f"{folder_of(manifest.kind, manifest.fingerprint)}/data/{manifest.content_sha256[:16]}"
+
+
+def read_at(store: ObjectStore, key: str, expected: str | None = None) -> tuple[Manifest, str]:
+    """The proved manifest at ``key`` and its digest; ObjectMissingError, or IntegrityError if it is not as it says."""
+    where = f"{store.uri}/{key}"
+    body, digest = unseal(store.read_bytes(key), where, expected)
+    try:
+        manifest = Manifest.model_validate(body)
+    except (ValidationError, StoreError) as error:  # a StoreError: an unsafe path
+        raise IntegrityError(f"{where} is sealed but is no manifest of this version: {error}") from error
+    paths = [entry.path for entry in manifest.files]
+    if len(set(paths)) < len(paths) or manifest_key(manifest.kind, manifest.fingerprint) != key:
+        raise IntegrityError(
+            f"{where} names a file twice or belongs to another artifact; delete it and run its stage again"
+        )
+    return manifest, digest
+
+
+def ref_to(store: ObjectStore, manifest: Manifest, digest: str) -> ArtifactRef:
+    """The reference that other stages get."""
+    return ArtifactRef(
+        kind=manifest.kind,
+        fingerprint=manifest.fingerprint,
+        uri=f"{store.uri}/{folder_of(manifest.kind, manifest.fingerprint)}",
+        manifest_sha256=digest,
+    )

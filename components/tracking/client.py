@@ -1,0 +1,27 @@
+"""The one place where MLflow is imported, and what must be in its environment before."""
+
+import logging
+import os
+from typing import Any
+
+DEFAULTS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the default of 7 blocks a caller for four minutes
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # MLflow heeds DO_NOT_TRACK only where it is the word "true"
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+}
+
+
+def open_client(uri: str) -> Any:
+    """An MlflowClient for runs and registry at ``uri``. Connects, and creates an SQLite database's tables, when first used.
+
+    Importing the client alone costs as much as all of mlflow (1.5 s and 165 MB, pandas included), so it is put off
+    until somebody tracks something.
+    """
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(uri, registry_uri=uri)

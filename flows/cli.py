@@ -1,0 +1,112 @@
+"""The console script ``r1``. Heavy imports happen inside commands, so that ``r1 --help`` is quick."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from components.errors import R1Error, UserError
+
+app = typer.Typer(
+    help="From data to a reasoning model by the DeepSeek-R1 recipe.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as distill.epochs=3.")
+]
+Preset = Annotated[str, typer.Argument(help="A preset's name, or a recipe file (.toml).")]
+
+
+@app.command()
+def run(
+    preset: Preset,
+    overrides: Overrides = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the run's summary there.")] = None,
+) -> None:
+    """Run a recipe from data to model, with progress; stages that are already there are reused."""
+    from flows.commands.run import run_recipe
+
+    run_recipe(preset, overrides or [], json_file)
+
+
+@app.command()
+def plan(preset: Preset, overrides: Overrides = None) -> None:
+    """Stages, settings and parameter counts of a recipe, before anything is computed."""
+    from flows.commands.plan import show_plan
+
+    show_plan(preset, overrides or [])
+
+
+@app.command("ls")
+def list_artifacts(kind: Annotated[str | None, typer.Argument(help="Only this kind.")] = None) -> None:
+    """The artifacts in the store."""
+    from flows.commands.store import list_all
+
+    list_all(kind)
+
+
+@app.command()
+def show(ref: Annotated[str, typer.Argument(help="kind/fingerprint, a fingerprint's start, or a URI.")]) -> None:
+    """One artifact: settings, inputs, metrics, files, provenance."""
+    from flows.commands.store import show_one
+
+    show_one(ref)
+
+
+@app.command()
+def lineage(ref: Annotated[str, typer.Argument(help="kind/fingerprint, a fingerprint's start, or a URI.")]) -> None:
+    """The tree of artifacts that an artifact was made from."""
+    from flows.commands.store import show_lineage
+
+    show_lineage(ref)
+
+
+@app.command()
+def report(run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `last`.")] = "last") -> None:
+    """Where a run's report page lies."""
+    from flows.commands.store import show_report
+
+    show_report(run_id)
+
+
+@app.command()
+def doctor() -> None:
+    """What is wrong here, and the mend: Python, packages, store, tracking, threads, disk."""
+    from flows.commands.doctor import examine
+
+    examine()
+
+
+@app.command()
+def sample(
+    model: Annotated[str, typer.Argument(help="An artifact, a model directory or `champion`.")],
+    prompt: Annotated[str, typer.Argument(help="The problem, such as 37+45+68.")],
+    num: Annotated[int, typer.Option("--num", "-n", min=1, help="Completions to draw.")] = 1,
+    template: Annotated[str | None, typer.Option(help="Prompt template; default: the artifact's own.")] = None,
+    max_tokens: Annotated[int, typer.Option(min=1)] = 256,
+    temperature: Annotated[float, typer.Option(min=0)] = 0.6,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Talk to a model."""
+    from flows.commands.sample import draw
+
+    draw(model, prompt, num=num, template=template, max_tokens=max_tokens, temperature=temperature, seed=seed)
+
+
+def main() -> None:
+    """Entry point: a user's mistake is one clear message and exit code 2; an interrupt is 130."""
+    try:
+        app(standalone_mode=True)
+    except UserError as error:
+        print(f"r1: {error}", file=sys.stderr)
+        sys.exit(2)
+    except R1Error as error:
+        print(f"r1: {type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(2 if "cannot be written" in str(error) else 1)
+    except KeyboardInterrupt:
+        print("r1: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

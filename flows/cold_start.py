@@ -1,0 +1,21 @@
+"""Cold start: a few long, readable chains give the base a form to reason in (paper, section 2.3.1)."""
+
+from prefect import flow
+
+from components.config.recipe import Recipe
+from flows.r1_zero import r1_zero
+from flows.start import start_model
+from tasks.data import curate_data, select_completions
+from tasks.session import StageOutcome, session
+from tasks.train import fine_tune
+
+
+@flow(name="cold_start", flow_run_name="cold_start-{recipe.preset}")
+def cold_start(recipe: Recipe, zero: StageOutcome | None = None) -> StageOutcome:
+    """SFT of the base on readable, correct rollouts of R1-Zero. The result is Dev1."""
+    with session(recipe):
+        dataset, base = curate_data(recipe), start_model(recipe)
+        zero = zero or r1_zero(recipe)
+        settings = recipe.cold_start
+        chains = select_completions(recipe, "cold_start/chains", settings.select, zero.ref, dataset.ref)
+        return fine_tune(recipe, "dev1", settings.sft, base.ref, chains.ref)

@@ -1,0 +1,1 @@
+"""What the commands of ``r1`` do, one file a theme."""

@@ -1,0 +1,98 @@
+"""``r1 doctor``: what is wrong here, and the mend."""
+
+import importlib.metadata
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from components.config.settings import Settings
+from components.errors import R1Error, UserError
+from components.store.objects import open_store
+
+NEEDED = ("torch", "transformers", "prefect", "mlflow", "s3fs", "math-verify", "pyarrow")
+FREE_BYTES = 2e9
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    detail: str
+
+
+def examine() -> None:
+    """Print every finding; raises UserError when something must be mended first."""
+    settings = Settings()
+    findings = [check(settings) for check in CHECKS]
+    table = Table("", "what", "finding", box=None)
+    for finding in findings:
+        table.add_row("[green]ok[/]" if finding.ok else "[red]mend[/]", finding.what, finding.detail)
+    Console().print(table)
+    broken = [f.what for f in findings if not f.ok]
+    if broken:
+        raise UserError(f"{len(broken)} to mend: {', '.join(broken)}")
+
+
+def _python(settings: Settings) -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding("Python", sys.version_info >= (3, 11), f"{version} (3.11 or newer is needed)")
+
+
+def _packages(settings: Settings) -> Finding:
+    missing = []
+    for name in NEEDED:
+        try:
+            importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    mend = f"missing: {', '.join(missing)}; run `make demo` or `pip install -c constraints.txt -e .`"
+    return Finding("packages", not missing, mend if missing else f"all {len(NEEDED)} core packages are installed")
+
+
+def _home(settings: Settings) -> Finding:
+    try:
+        settings.prepare()
+    except UserError as error:
+        return Finding("R1_HOME", False, str(error))
+    writable = os.access(settings.home, os.W_OK)
+    return Finding("R1_HOME", writable, f"{settings.home}{'' if writable else ' cannot be written; set R1_HOME'}")
+
+
+def _disk(settings: Settings) -> Finding:
+    place = settings.home if settings.home.is_dir() else settings.home.parent
+    free = shutil.disk_usage(place).free if place.is_dir() else 0
+    return Finding("disk", free > FREE_BYTES, f"{free / 1e9:.1f} GB free at {place} (2 GB are enough for tiny)")
+
+
+def _store(settings: Settings) -> Finding:
+    try:
+        open_store(settings.store_uri).probe()
+    except R1Error as error:
+        return Finding("store", False, str(error))
+    return Finding("store", True, f"{settings.store_uri}: written, read, created-if-absent and deleted a probe")
+
+
+def _tracking(settings: Settings) -> Finding:
+    from components.tracking.runs import Tracking
+
+    tracking = Tracking(settings.tracking_uri, settings.experiment)
+    tracking.close_orphans()
+    reached = tracking.failures == 0
+    return Finding("MLflow", reached, f"{settings.tracking_uri}{'' if reached else ' cannot be reached; set R1_MLFLOW_URI'}")
+
+
+def _device(settings: Settings) -> Finding:
+    import torch
+
+    where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {os.cpu_count()} cores"
+    return Finding("device", True, where)
+
+
+CHECKS: tuple[Callable[[Settings], Finding], ...] = (_python, _packages, _home, _disk, _store, _tracking, _device)

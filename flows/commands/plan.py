@@ -1,0 +1,73 @@
+"""``r1 plan``: what a recipe will do."""
+
+from rich.console import Console
+from rich.table import Table
+
+from components.config.presets import load_recipe, split_settings
+from components.config.recipe import Recipe
+from components.config.settings import Settings
+from components.config.stages import Section
+from components.plan.parameters import count_parameters
+
+STAGES = {
+    "r1": (
+        ("curate", "data"),
+        ("r1_zero", "r1_zero"),
+        ("cold_start", "cold_start"),
+        ("dev2 (reasoning RL)", "grpo"),
+        ("reject", "reject"),
+        ("dev3 (SFT of the base)", "sft2"),
+        ("r1 (RL on all scenarios)", "grpo2"),
+        ("distilled", "distill"),
+        ("student_rl", "student_rl"),
+        ("promote", "gate"),
+    ),
+    "r1_zero": (("curate", "data"), ("r1_zero", "r1_zero"), ("promote", "gate")),
+    "curate": (("curate", "data"),),
+    "tiny_base": (("base", "pretrain"), ("student", "pretrain_student")),
+}
+
+
+def show_plan(preset: str, overrides: list[str]) -> None:
+    """Models with parameter counts, stages with settings, suites with their protocol."""
+    _, recipe_overrides = split_settings(overrides, Settings.model_fields)
+    recipe = load_recipe(preset, recipe_overrides)
+    console = Console()
+    console.print(f"[bold]{recipe.preset}[/]  {recipe.description}\nflow {recipe.flow}, seed {recipe.seed}")
+    _models(console, recipe)
+    table = Table("stage", "settings", title="Stages", title_justify="left")
+    for name, section in STAGES[recipe.flow]:
+        settings = getattr(recipe, section)
+        if settings is not None:
+            table.add_row(name, _settings(settings))
+    for name, suite in recipe.suites.items():
+        table.add_row(f"evaluate: {name}", _settings(suite))
+    console.print(table)
+
+
+def _models(console: Console, recipe: Recipe) -> None:
+    table = Table("model", "source", "parameters", "weights", title="Models", title_justify="left")
+    for role in ("base", "student"):
+        model = getattr(recipe, role)
+        if model is None:
+            continue
+        number = count_parameters(model.shape) if model.shape else None
+        size = number * (4 if model.dtype == "float32" else 2) if number else None
+        table.add_row(
+            role,
+            f"{model.source}{'@' + model.revision if model.revision else ''}",
+            f"{number:,}" if number else "as the directory says",
+            f"{size / 1e9:.3g} GB {model.dtype}" if size else model.dtype,
+        )
+    if table.row_count:
+        console.print(table)
+
+
+def _settings(section: Section) -> str:
+    return ", ".join(f"{name} {_value(value)}" for name, value in section.model_dump(exclude_none=True).items())
+
+
+def _value(value: object) -> str:
+    if isinstance(value, dict):
+        return "(" + ", ".join(f"{name} {_value(inner)}" for name, inner in value.items()) + ")"
+    return str(value)

@@ -1,0 +1,46 @@
+"""The closing words of a run: the stage table, the champion, and where everything lies."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from components.config.recipe import Recipe
+from components.config.settings import Settings
+from components.report.stages import stage_rows
+
+
+def closing_table(console: Console, recipe: Recipe, summary: dict[str, Any], settings: Settings) -> None:
+    """Print the stage table and the addresses."""
+    measured = {
+        stage["name"].removeprefix("evaluate/"): stage["metrics"]
+        for stage in summary["stages"]
+        if stage["name"].startswith("evaluate/")
+    }
+    rows = stage_rows(measured, list(recipe.suites)) if measured else []
+    if rows:
+        table = Table(title=f"{recipe.preset}, seed {recipe.seed}", title_justify="left")
+        for column in rows[0]:
+            table.add_column(column, justify="left" if column == "stage" else "right")
+        for row in rows:
+            table.add_row(*row.values())
+        console.print(table)
+    reused = sum(stage["reused"] for stage in summary["stages"])
+    console.print(f"{len(summary['stages'])} stages, {reused} reused, {summary['seconds']:.1f} s")
+    champion = summary["champion"]
+    if champion:
+        state = "is champion" if champion["promoted"] else "was not promoted"
+        console.print(f"{champion['model']} version {champion['version']} {state}: {'; '.join(champion['reasons'])}")
+    for label, place in places(summary, settings).items():
+        console.print(f"{label:<10} {place}", soft_wrap=True)
+
+
+def places(summary: dict[str, Any], settings: Settings) -> dict[str, str]:
+    """Where the run's traces lie, and how to look at them."""
+    report = next((s["ref"]["uri"] for s in summary["stages"] if s["name"] == "report"), None)
+    return {
+        **({"report": f"r1 report {summary['run']}   ({report})"} if report else {}),
+        "store": settings.store_uri,
+        "MLflow": f"mlflow ui --backend-store-uri {settings.tracking_uri}",
+        "Prefect": f"PREFECT_HOME={settings.home / 'prefect'} prefect server start",
+    }

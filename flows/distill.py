@@ -1,0 +1,19 @@
+"""Distillation: the teaching set makes a reasoner of a smaller model, without RL (paper, section 2.4)."""
+
+from prefect import flow
+
+from components.config.recipe import Recipe
+from flows.reject import reject
+from flows.start import start_student
+from tasks.session import StageOutcome, session
+from tasks.train import fine_tune
+
+
+@flow(name="distill", flow_run_name="distill-{recipe.preset}")
+def distill(recipe: Recipe, teaching: StageOutcome | None = None) -> StageOutcome:
+    """SFT of the student's base on the teaching set."""
+    with session(recipe):
+        student = start_student(recipe)
+        teaching = teaching or reject(recipe)
+        return fine_tune(recipe, "distilled", recipe.distill, student.ref, teaching.ref)
+

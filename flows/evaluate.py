@@ -1,0 +1,17 @@
+"""Evaluation of any model in the store."""
+
+from prefect import flow
+
+from components.config.recipe import Recipe
+from components.store.artifact import resolve
+from tasks.data import curate_data
+from tasks.evaluate import evaluate_model
+from tasks.session import StageOutcome, session
+
+
+@flow(name="evaluate", flow_run_name="evaluate-{model}")
+def evaluate(recipe: Recipe, model: str) -> StageOutcome:
+    """Run the recipe's suites on ``model``, an artifact named by `kind/fingerprint`, a fingerprint's start, or its URI."""
+    with session(recipe) as run:
+        dataset = curate_data(recipe)
+        return evaluate_model(recipe, f"evaluate/{model}", resolve(run.store, model), dataset.ref)

@@ -1,0 +1,18 @@
+"""Reasoning RL from the cold start, with the language-consistency reward (paper, section 2.3.2)."""
+
+from prefect import flow
+
+from components.config.recipe import Recipe
+from flows.cold_start import cold_start
+from tasks.data import curate_data
+from tasks.session import StageOutcome, session
+from tasks.train import train_grpo
+
+
+@flow(name="grpo", flow_run_name="grpo-{recipe.preset}")
+def grpo(recipe: Recipe, dev1: StageOutcome | None = None) -> StageOutcome:
+    """GRPO on Dev1. The result is Dev2."""
+    with session(recipe):
+        dataset = curate_data(recipe)
+        dev1 = dev1 or cold_start(recipe)
+        return train_grpo(recipe, "dev2", recipe.grpo, dev1.ref, dataset.ref)

@@ -1,0 +1,53 @@
+"""The whole recipe: DeepSeek-R1, section 2, from a base model to a champion and its students."""
+
+from prefect import flow
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from components.config.recipe import Recipe
+from flows.cold_start import cold_start
+from flows.curate import curate
+from flows.distill import distill
+from flows.final import grpo2, sft2
+from flows.grpo import grpo
+from flows.promote import promote
+from flows.r1_zero import r1_zero
+from flows.reject import reject
+from flows.start import start_model, start_student
+from tasks.evaluate import evaluate_model
+from tasks.registry import Champion
+from tasks.report import publish_report
+from tasks.session import StageOutcome, session
+from tasks.train import train_grpo
+
+
+@flow(name="r1", flow_run_name="{recipe.preset}-{recipe.seed}", task_runner=ThreadPoolTaskRunner(max_workers=1))
+def r1(recipe: Recipe) -> Champion:
+    """Data to champion. Evaluations and the RL-only student run beside the main line, as far as lanes allow."""
+    with session(recipe):
+        dataset = curate(recipe)
+        beside: list[PrefectFuture[StageOutcome]] = []
+
+        def measure(model: StageOutcome) -> StageOutcome:
+            beside.append(evaluate_model.submit(recipe, f"evaluate/{model.name}", model.ref, dataset.ref))
+            return model
+
+        base = measure(start_model(recipe))
+        zero = measure(r1_zero(recipe, base, dataset))
+        if recipe.student and recipe.student_rl:
+            student = measure(start_student(recipe))
+            alone = train_grpo.submit(recipe, "student_rl", recipe.student_rl, student.ref, dataset.ref)
+        dev1 = measure(cold_start(recipe, zero))
+        dev2 = measure(grpo(recipe, dev1))
+        teaching = reject(recipe, dev2)
+        dev3 = measure(sft2(recipe, teaching))
+        if recipe.distill:
+            measure(distill(recipe, teaching))
+        final = measure(grpo2(recipe, dev3))
+        if recipe.student and recipe.student_rl:
+            measure(alone.result())
+
+        evaluations = {outcome.name: outcome for outcome in (future.result() for future in beside)}
+        champion = promote(recipe, final, evaluations[f"evaluate/{final.name}"])
+        publish_report(recipe, champion)
+        return champion

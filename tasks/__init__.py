@@ -1,0 +1,1 @@
+"""How a step meets the outside world: Prefect tasks around programs, the store and the tracking server."""

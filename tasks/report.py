@@ -1,0 +1,66 @@
+"""The run's report as a stage, and the run's summary."""
+
+import time
+from typing import Any
+
+from prefect.artifacts import create_link_artifact
+
+from components.config.recipe import Recipe
+from tasks.registry import Champion
+from tasks.session import Session, StageOutcome, current_session
+from tasks.stage import Work, stage
+
+
+@stage("report", version="1")
+def make_report(recipe: Recipe, name: str, champion: Champion | None) -> Work:
+    """One HTML page over everything that the session has computed so far."""
+    session = current_session()
+    outcomes = list(session.outcomes)
+    notes = {
+        **run_summary(session, champion, 0.0),
+        "description": recipe.description,
+        "stages": [
+            {
+                "name": o.name,
+                "kind": o.ref.kind,
+                "fingerprint": o.ref.fingerprint,
+                "uri": o.ref.uri,
+                "reused": o.reused,
+                "seconds": round(o.seconds, 1),
+            }
+            for o in outcomes
+        ],
+    }
+    config = {"suites": list(recipe.suites), "champion": champion.model_dump(exclude={"version"}) if champion else None}
+    return Work(name, "report", recipe, config, {o.name: o.ref for o in outcomes}, notes=notes)
+
+
+def publish_report(recipe: Recipe, champion: Champion | None) -> StageOutcome:
+    """Make the report and link it in the Prefect UI."""
+    outcome = make_report(recipe, "report", champion)
+    create_link_artifact(key="report", link=outcome.ref.uri, link_text="the run's report", description=outcome.ref.uri)
+    return outcome
+
+
+def run_summary(session: Session, champion: Champion | None, seconds: float) -> dict[str, Any]:
+    """What `r1 run --json` writes: the run, its stages in the order they ended, the champion."""
+    return {
+        "run": session.run_id,
+        "preset": session.recipe.preset,
+        "seed": session.recipe.seed,
+        "ended": time.time(),
+        "seconds": round(seconds, 3),
+        "store": session.settings.store_uri,
+        "stages": [
+            {
+                "name": o.name,
+                "ref": o.ref.model_dump(),
+                "reused": o.reused,
+                "seconds": round(o.seconds, 3),
+                "metrics": o.metrics,
+            }
+            for o in session.outcomes
+        ],
+        "champion": champion.model_dump() if champion else None,
+        "tracking_failures": session.tracking.failures,
+    }

@@ -1,0 +1,231 @@
+"""The one decorator: ``@stage`` turns a declaration of work into a task that computes it once, ever.
+
+The function says *what* (a program, its settings, its inputs); the task around it does the rest: fingerprint, reuse or
+run, publish, MLflow child run, Prefect artifact. The same function serves `r1 plan`, which only asks for fingerprints.
+"""
+
+import functools
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ParamSpec
+
+from prefect import Task, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from components.config.recipe import Recipe
+from components.launch.keeper import run_program
+from components.store.artifact import find, materialize, publish, read_manifest, verify
+from components.store.checkpoint import Checkpoints
+from components.store.fingerprint import fingerprint
+from components.store.lease import Lease
+from components.store.manifest import ArtifactRef
+from components.tracking.metrics import SpoolTail
+from tasks.policy import retry_policy
+from tasks.session import Session, StageOutcome, current_session, flatten, process_tags
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Work:
+    """A program to run: everything but ``name``, ``total_steps`` and ``notes`` decides the result and enters the fingerprint."""
+
+    name: str
+    program: str
+    recipe: Recipe
+    config: Mapping[str, Any]
+    inputs: Mapping[str, ArtifactRef] = field(default_factory=dict)
+    total_steps: int | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def settings(self) -> dict[str, Any]:
+        """The config slice: the stage's own settings and the recipe's that every program reads."""
+        shared = {name: getattr(self.recipe, name) for name in ("prompt", "language")}
+        run = self.recipe.run.model_dump(mode="json", exclude={"lanes"})
+        return {
+            "config": dict(self.config),
+            "reflection_words": list(self.recipe.reflection_words),
+            "run": run,
+            **{name: value.model_dump(mode="json") for name, value in shared.items()},
+        }
+
+
+def stage(kind: str, *, version: str) -> Callable[[Callable[P, Work]], Task[P, StageOutcome]]:
+    """A stage of ``kind``. Raise ``version`` when the program's result changes for the same settings and inputs."""
+
+    def decorate(declare: Callable[P, Work]) -> Task[P, StageOutcome]:
+        @functools.wraps(declare)
+        def run(*args: P.args, **kwargs: P.kwargs) -> StageOutcome:
+            return _run(kind, version, declare(*args, **kwargs), current_session())
+
+        return task(
+            run,
+            name=kind,
+            task_run_name="{name}",
+            cache_policy=NO_CACHE,
+            persist_result=False,
+            **retry_policy(),
+        )
+
+    return decorate
+
+
+def _run(kind: str, version: str, work: Work, session: Session) -> StageOutcome:
+    settings = work.settings()
+    address = fingerprint(
+        kind=kind,
+        version=version,
+        config=settings,
+        inputs={name: ref.fingerprint for name, ref in work.inputs.items()},
+        seed=work.recipe.seed,
+    )
+    if (known := session.known.get((kind, address))) is not None:  # this run has just computed or verified it
+        return known
+    started = time.monotonic()
+    session.listener.started(work.name, work.total_steps)
+    ref = find(session.store, kind, address)
+    reused = ref is not None
+    if ref is not None:
+        metrics = verify(session.store, ref).metrics
+        _log_reused(session, work, kind, ref, metrics)
+    else:
+        with Lease(session.store, f"{kind}-{address[:16]}", holder={"stage": work.name}):
+            ref = _compute(kind, version, address, work, settings, session)
+        metrics = read_manifest(session.store, ref).metrics
+    outcome = StageOutcome(
+        name=work.name, ref=ref, reused=reused, seconds=time.monotonic() - started, metrics=metrics
+    )
+    session.outcomes.append(outcome)
+    session.known[kind, address] = outcome
+    session.listener.finished(outcome)
+    create_table_artifact(
+        key=work.name.replace("_", "-").replace("/", "-").lower(),
+        table=[{"metric": name, "value": value} for name, value in metrics.items()],
+        description=f"{work.name}: `{ref.uri}` ({'reused' if reused else f'{outcome.seconds:.1f} s'})",
+    )
+    return outcome
+
+
+def _compute(
+    kind: str, version: str, address: str, work: Work, settings: dict[str, Any], session: Session
+) -> ArtifactRef:
+    checkpoints = f"checkpoints/{kind}/{address[:16]}"
+    directory = session.settings.work(kind, address)
+    out = directory / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    inputs = {name: materialize(session.store, ref, session.settings.cache) for name, ref in work.inputs.items()}
+    spec = {
+        "stage": work.name,
+        "seed": work.recipe.seed,
+        "inputs": {name: str(path) for name, path in inputs.items()},
+        "out": str(out),
+        "work": str(directory),
+        "store": session.settings.store_uri,
+        "checkpoints": checkpoints,
+        "notes": dict(work.notes),
+        **settings,
+    }
+    run_id = _start_child(session, work, kind, address, reused=False)
+    status = "FAILED"
+    try:
+        with session.lanes:
+            started = time.time()
+            metrics = _supervise(work, spec, directory, session, run_id)
+        ref = publish(
+            session.store,
+            out,
+            kind=kind,
+            fingerprint=address,
+            version=version,
+            config=settings,
+            inputs=work.inputs,
+            seed=work.recipe.seed,
+            metrics=metrics,
+            provenance=_provenance(work, session, started),
+        )
+        session.tracking.log_summary(run_id, _numbers(metrics))
+        session.tracking.set_tags(run_id, {"r1.artifact": ref.uri})
+        session.tracking.log_file(run_id, directory / "log.txt", "")
+        status = "FINISHED"
+    finally:
+        session.tracking.finish(run_id, status)
+    Checkpoints(session.store, checkpoints).clear()
+    shutil.rmtree(directory, ignore_errors=True)
+    return ref
+
+
+def _supervise(work: Work, spec: dict[str, Any], directory: Path, session: Session, run_id: str) -> dict[str, Any]:
+    tail = SpoolTail(directory / "metrics.jsonl")
+
+    def poll() -> None:
+        if rows := tail.poll():
+            session.listener.progressed(work.name, rows)
+            session.tracking.log_rows(run_id, rows)
+
+    return run_program(
+        f"components.programs.{work.program}",
+        spec,
+        work=directory,
+        server=session.server(),
+        poll=poll,
+        cancelled=session.cancelled,
+    )
+
+
+def _start_child(session: Session, work: Work, kind: str, address: str, *, reused: bool) -> str:
+    run_id = session.tracking.start_child(
+        session.run_id,
+        work.name,
+        tags={"r1.kind": kind, "r1.fingerprint": address, "r1.reused": str(reused).lower(), **process_tags()},
+        params=flatten(dict(work.config)),
+    )
+    for name, ref in work.inputs.items():
+        session.tracking.log_input(run_id, name=name, uri=ref.uri, digest=ref.manifest_sha256[:36], context=name)
+    return run_id
+
+
+def _log_reused(
+    session: Session, work: Work, kind: str, ref: ArtifactRef, metrics: Mapping[str, float | int | str | None]
+) -> None:
+    run_id = _start_child(session, work, kind, ref.fingerprint, reused=True)
+    session.tracking.log_summary(run_id, _numbers(metrics))
+    session.tracking.set_tags(run_id, {"r1.artifact": ref.uri})
+    session.tracking.finish(run_id, "FINISHED")
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}
+
+
+def _provenance(work: Work, session: Session, started: float) -> dict[str, Any]:
+    """Who made it, when and with what: kept beside the artifact, in no digest."""
+    return {
+        "stage": work.name,
+        "preset": work.recipe.preset,
+        "run": session.run_id,
+        "started": started,
+        "seconds": round(time.time() - started, 3),
+        "host": platform.node(),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "commit": _commit(),
+    }
+
+
+@functools.cache
+def _commit() -> str | None:
+    """The commit of this checkout, where it is one."""
+    root = Path(__file__).parents[1]
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):  # no git here: provenance says so
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,37 @@
+"""Stages that make models."""
+
+from components.config.recipe import BaseTrainingConfig, ModelConfig, Recipe
+from components.config.stages import GrpoConfig, SftConfig
+from components.models import directory_digest, locate_model
+from components.store.manifest import ArtifactRef
+from tasks.stage import Work, stage
+
+
+@stage("model", version="1")
+def import_model(recipe: Recipe, name: str, source: ModelConfig) -> Work:
+    """A start model as an artifact. A local directory is identified by its bytes, a hub id by its revision."""
+    config: dict[str, object] = {"model": source.model_dump(mode="json")}
+    directory = locate_model(source.source, source.revision)
+    config["digest"] = directory_digest(directory)
+    return Work(name, "import_model", recipe, config)
+
+
+@stage("pretrained", version="1")
+def pretrain(recipe: Recipe, name: str, settings: BaseTrainingConfig, dataset: ArtifactRef) -> Work:
+    """A tiny base model from nothing."""
+    config = {"pretrain": settings.model_dump(mode="json")}
+    return Work(name, "pretrain", recipe, config, {"dataset": dataset}, settings.steps)
+
+
+@stage("grpo", version="1")
+def train_grpo(recipe: Recipe, name: str, settings: GrpoConfig, policy: ArtifactRef, dataset: ArtifactRef) -> Work:
+    """Reinforcement learning from ``policy`` on the dataset's problems."""
+    config = {"grpo": settings.model_dump(mode="json")}
+    return Work(name, "grpo", recipe, config, {"policy": policy, "dataset": dataset}, settings.steps)
+
+
+@stage("sft", version="1")
+def fine_tune(recipe: Recipe, name: str, settings: SftConfig, model: ArtifactRef, dataset: ArtifactRef) -> Work:
+    """Supervised fine-tuning of ``model`` on a selected set."""
+    config = {"sft": settings.model_dump(mode="json")}
+    return Work(name, "sft", recipe, config, {"model": model, "dataset": dataset})

@@ -1,0 +1,70 @@
+"""A random two-layer Qwen3 for tests, and the things trainers need around it: rollouts, and an engine that only looks."""
+
+import torch
+
+from components.engines.single import StepOutcome
+from components.rollout.types import Rollout
+from components.tinyworld.model import build_model
+
+VOCAB, EOS, PAD = 40, 1, 0
+
+
+def tiny_model(seed=0, *, sharpness=4.0):
+    """Untrained, seeded; ``sharpness`` scales the tied embeddings so that its distributions are not flat."""
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    model = build_model("student", VOCAB, eos_id=EOS, pad_id=PAD).eval()
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(sharpness)
+    return model
+
+
+def make_rollout(prompt_ids, ids, *, logprobs=None, prompt_id="p", **fields):
+    values = {
+        "sample": 0,
+        "finished": True,
+        "text": "",
+        "reward": 1.0,
+        "rewards": {"accuracy": 1.0},
+        "verdict": "CORRECT",
+        "language": 1.0,
+        "format_ok": True,
+        "reflections": 0,
+    }
+    return Rollout(
+        prompt_id=prompt_id,
+        prompt_ids=tuple(prompt_ids),
+        ids=tuple(ids),
+        logprobs=tuple(logprobs if logprobs is not None else [0.0] * len(ids)),
+        **(values | fields),
+    )
+
+
+def plain_logprobs(model, prompt_ids, ids, *, temperature=1.0):
+    """Log-probabilities of ``ids`` behind ``prompt_ids`` from the model's own logits: no cache, no batch, no padding."""
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([[*prompt_ids, *ids]]), use_cache=False).logits[0].double()
+    table = (logits / temperature).log_softmax(-1)
+    first = len(prompt_ids) - 1
+    return [float(table[first + i, token]) for i, token in enumerate(ids)]
+
+
+class LookingEngine:
+    """Gathers gradients like an engine and keeps a copy of each step's instead of stepping."""
+
+    def __init__(self, model):
+        self.model = model
+        self.gradients = []
+        self.backwards = 0
+        self.steps_taken = 0
+
+    def backward(self, loss):
+        self.backwards += 1
+        loss.backward()
+
+    def step(self):
+        flat = [torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in self.model.parameters()]
+        self.gradients.append(torch.cat([g.flatten() for g in flat]))
+        self.model.zero_grad(set_to_none=True)
+        self.steps_taken += 1
+        return StepOutcome(float(self.gradients[-1].norm()), 0.0, True)

@@ -1,0 +1,85 @@
+"""Group-relative advantages against values worked out by hand, and the invariants of the formula."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.rl.advantage import EPS, group_advantages, has_signal
+
+NUMBERS = st.floats(-10, 10, allow_nan=False, width=32)
+REWARDS = st.lists(st.one_of(NUMBERS, st.none()), min_size=1, max_size=12)
+
+
+def test_one_right_answer_in_four():
+    # mean 1/4; squares 9/16 + 3 * 1/16 = 12/16; sample variance 12/16 / 3 = 1/4; deviation 1/2
+    assert group_advantages([1.0, 0.0, 0.0, 0.0]) == pytest.approx(
+        [0.75 / 0.5001, -0.25 / 0.5001, -0.25 / 0.5001, -0.25 / 0.5001], abs=1e-15
+    )
+    assert group_advantages([1.0, 0.0, 0.0, 0.0])[0] == pytest.approx(1.4997000599880024, abs=1e-12)
+
+
+def test_the_deviation_divides_by_n_minus_one_and_eps_is_added_to_it():
+    assert group_advantages([0.0, 1.0, 2.0]) == pytest.approx([-1 / 1.0001, 0.0, 1 / 1.0001], abs=1e-15)
+    assert group_advantages([3.0, 1.0]) == pytest.approx([1 / (math.sqrt(2) + 1e-4), -1 / (math.sqrt(2) + 1e-4)])
+
+
+def test_without_scale_only_the_mean_is_taken_off():
+    assert group_advantages([2.0, 0.0, 1.0], scale=False) == [1.0, -1.0, 0.0]
+
+
+def test_unscored_completions_get_nothing_and_change_nothing():
+    with_none = group_advantages([1.0, None, 0.0, 0.0, None, 0.0])
+    assert with_none == [0.75 / 0.5001, 0.0, -0.25 / 0.5001, -0.25 / 0.5001, 0.0, -0.25 / 0.5001]
+
+
+@pytest.mark.parametrize(
+    "rewards", [[1.0], [None], [], [None, 0.7, None], [0.0] * 8, [0.1, 0.1, 0.1], [1e9 + 0.1] * 7 + [None]]
+)
+def test_a_group_without_two_different_rewards_teaches_nothing(rewards):
+    assert not has_signal(rewards)
+    assert group_advantages(rewards) == [0.0] * len(rewards)
+
+
+def test_equality_is_exact_so_that_rounding_counts_as_a_difference_but_stays_small():
+    noisy = [0.1 + 0.2, 0.3]
+    assert noisy[0] != noisy[1]
+    assert has_signal(noisy)
+    assert 0 < abs(group_advantages(noisy)[0]) < 1e-11
+
+
+@settings(deadline=None)
+@given(REWARDS)
+def test_advantages_sum_to_zero(rewards):
+    for scale in (True, False):
+        assert sum(group_advantages(rewards, scale=scale)) == pytest.approx(0, abs=1e-9)
+
+
+@settings(deadline=None)
+@given(REWARDS, NUMBERS)
+def test_a_shift_of_all_rewards_changes_nothing(rewards, shift):
+    shifted = [None if r is None else r + shift for r in rewards]
+    assert group_advantages(shifted) == pytest.approx(group_advantages(rewards), abs=1e-9)
+
+
+@settings(deadline=None)
+@given(REWARDS, st.randoms(use_true_random=False))
+def test_advantages_follow_their_completions_through_any_reordering(rewards, random):
+    order = list(range(len(rewards)))
+    random.shuffle(order)
+    advantages = group_advantages(rewards)
+    assert group_advantages([rewards[i] for i in order]) == [advantages[i] for i in order]
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-10, 10).map(float), min_size=2, max_size=12), st.integers(1, 1000))
+def test_a_scale_of_all_rewards_changes_no_more_than_eps_allows(rewards, factor):
+    before, after = group_advantages(rewards), group_advantages([r * factor for r in rewards])
+    if not has_signal(rewards):
+        assert after == before
+        return
+    mean = sum(rewards) / len(rewards)
+    deviation = math.sqrt(sum((r - mean) ** 2 for r in rewards) / (len(rewards) - 1))
+    for a, b in zip(before, after, strict=True):
+        assert abs(a - b) <= abs(b) * EPS / deviation + 1e-12
