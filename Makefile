@@ -49,7 +49,7 @@ $(UV):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 
 $(VENV)/.core: pyproject.toml constraints.txt $(UV)
-	@$(UV) pip install --quiet --python $(BIN)/python -c constraints.txt -e .
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.core

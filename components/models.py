@@ -5,6 +5,7 @@ Only safetensors are read and no code from a model's directory is ever run.
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,13 @@ def save_model(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", d
     """An ordinary Hugging Face directory: config, safetensors, tokenizer, chat template."""
     model.save_pretrained(directory, safe_serialization=True)
     tokenizer.save_pretrained(directory)
+
+
+def describe_device() -> str:
+    """What programs will compute on, for people."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {os.cpu_count()} cores"
 
 
 def resolve_device(name: str) -> str:

@@ -9,7 +9,10 @@ import typer
 from components.errors import R1Error, UserError
 
 app = typer.Typer(
-    help="From data to a reasoning model by the DeepSeek-R1 recipe.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    help="From data to a reasoning model by the DeepSeek-R1 recipe.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as distill.epochs=3.")

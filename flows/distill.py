@@ -16,4 +16,3 @@ def distill(recipe: Recipe, teaching: StageOutcome | None = None) -> StageOutcom
         student = start_student(recipe)
         teaching = teaching or reject(recipe)
         return fine_tune(recipe, "distilled", recipe.distill, student.ref, teaching.ref)
-

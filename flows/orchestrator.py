@@ -1,71 +1,125 @@
-"""A Prefect API for a run that was started by hand: the configured server, else one inside this process.
+"""Start Prefect's API inside this process, so that it cannot outlive it.
 
-The embedded server is Prefect's own application on a loopback port of this process, with its usual database in
-``PREFECT_HOME``: it dies with the run, however the run dies, and `prefect server start` shows its history afterwards.
+Prefect 3.7 starts its ephemeral server as a plain subprocess: a kill -9 of the flow process leaves it running, and it
+imports everything a second time. Here the same ASGI app runs in a thread on a loopback port.
 """
 
-import contextlib
-import logging
+import contextvars
 import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from components.config.settings import Settings
+if TYPE_CHECKING:
+    import uvicorn
 
-START_S = 60.0
+# What the user has set wins over these.
+_DEFAULTS = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",  # otherwise the server sends to prefect.io
+    "DO_NOT_TRACK": "1",  # the same for the client
+    "PREFECT_SERVER_UI_ENABLED": "false",
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",  # 0.4 s for block types that nothing here uses
+    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",  # automations need a standing server
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",  # task states come from the recorder, not from here
+    "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",  # the API keeps every line; the console shows our own progress
+}
 
 
-@contextlib.contextmanager
-def orchestrator(settings: Settings) -> Iterator[str]:
-    """The API's URL for the time of this block. Set before Prefect is imported anywhere."""
-    os.environ.setdefault("PREFECT_HOME", str(settings.home / "prefect"))
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    # The progress display speaks for a run that goes well: only trouble reaches the console, all of the log the API.
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "ERROR")
-    configured = settings.prefect_api_url or os.environ.get("PREFECT_API_URL", "")
-    if configured:
+@contextmanager
+def orchestrator(home: Path, configured: str = "", *, start_timeout: float = 120.0) -> Iterator[str]:
+    """Yield the URL of a Prefect API that lives in this process, or of the server that ``configured`` or PREFECT_API_URL name.
+
+    Enter before the first `import prefect`: settings are read once, then. State persists in `home`/prefect.db, where a
+    later `prefect server start` with the same PREFECT_HOME shows it. Leaving sends the queued logs and events before
+    the server stops; in the other order Prefect reconnects for minutes.
+
+    Raises: RuntimeError when the server ends while starting, TimeoutError when it takes longer than `start_timeout`.
+    """
+    if configured := configured or os.environ.get("PREFECT_API_URL", ""):
         os.environ["PREFECT_API_URL"] = configured
         yield configured
         return
-    with _embedded() as url:
-        yield url
+    home = home.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))  # bound first: the address must be known before Prefect reads its settings
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+        _set_environment(home, url)
+        from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+        # The heartbeat thread is joined in whole seconds: a second lost per flow run, and nothing watches it here.
+        with temporary_settings(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            server, thread = _serve(listener, home, start_timeout)
+            try:
+                yield url
+            finally:
+                _drain()
+                _await_recorder(timeout=10)
+                server.should_exit = True
+                thread.join(timeout=10)
+                del os.environ["PREFECT_API_URL"]
 
 
-@contextlib.contextmanager
-def _embedded() -> Iterator[str]:
+def _set_environment(home: Path, url: str) -> None:
+    os.environ["PREFECT_API_URL"] = url  # in the environment, not in a context: bare threads must find this server too
+    os.environ.setdefault("PREFECT_HOME", str(home))
+    # Prefect 3.7.7 derives these two from ~/.prefect even where PREFECT_HOME is set.
+    os.environ.setdefault("PREFECT_RESULTS_LOCAL_STORAGE_PATH", str(home / "storage"))
+    os.environ.setdefault("PREFECT_SERVER_MEMO_STORE_PATH", str(home / "memo_store.toml"))
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
+def _serve(listener: socket.socket, home: Path, start_timeout: float) -> tuple["uvicorn.Server", threading.Thread]:
+    import filelock
     import uvicorn
     from prefect.server.api.server import create_app
-    from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
-        server = uvicorn.Server(uvicorn.Config(create_app(ephemeral=True), log_level="error"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="prefect-api", daemon=True)
+    config = uvicorn.Config(
+        create_app(ephemeral=True, final=True),
+        log_level="error",
+        log_config=None,
+        lifespan="on",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+    )
+    server = uvicorn.Server(config)
+    context = contextvars.copy_context()  # Prefect's settings are a context variable
+    thread = threading.Thread(target=context.run, args=(server.run, [listener]), name="prefect-api", daemon=True)
+    # Two processes that migrate one new database break each other.
+    with filelock.FileLock(home / "start.lock", timeout=start_timeout):
         thread.start()
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + start_timeout
         while not server.started:
-            if not thread.is_alive() or time.monotonic() > deadline:
-                raise RuntimeError(
-                    f"the embedded Prefect API did not start within {START_S:.0f} s; look into {os.environ['PREFECT_HOME']}, or "
-                    "point PREFECT_API_URL at a running server"
-                )
+            if not thread.is_alive():
+                raise RuntimeError(f"the Prefect API ended while starting on {home}/prefect.db; its log is above")
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the Prefect API did not start within {start_timeout:.0f} s on {home}/prefect.db")
             time.sleep(0.02)
-        try:
-            with temporary_settings({PREFECT_API_URL: url}):
-                yield url
-        finally:
-            _flush_logs()
-            server.should_exit = True
-            thread.join(timeout=15)
+    return server, thread
 
 
-def _flush_logs() -> None:
-    """Hand the last log lines to the API before it goes."""
+def _drain() -> None:
+    """Send queued logs and events while there is a server to take them."""
+    from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
 
     APILogWorker.drain_all(timeout=5)
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    EventsWorker.drain_all(timeout=5)
+
+
+def _await_recorder(timeout: float) -> None:
+    """Wait until the server has written the task states that it received; what is still queued at its end is lost."""
+    from prefect.server.utilities.messaging.memory import Topic
+
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if all(sub._queue.empty() for sub in list(Topic.by_name("events")._subscriptions)):
+            break
+        time.sleep(0.05)
+    time.sleep(0.2)  # the state that was taken from the queue last is being written

@@ -11,9 +11,7 @@ from tasks.session import StageOutcome, session
 
 
 @flow(name="promote", flow_run_name="promote-{recipe.registered_name}")
-def promote(
-    recipe: Recipe, model: StageOutcome | str, evaluation: StageOutcome | None = None
-) -> Champion:
+def promote(recipe: Recipe, model: StageOutcome | str, evaluation: StageOutcome | None = None) -> Champion:
     """Evaluate ``model`` unless that is done, and let the recipe's gate decide whether it becomes champion."""
     with session(recipe) as run:
         if isinstance(model, str):

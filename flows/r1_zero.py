@@ -10,9 +10,7 @@ from tasks.train import train_grpo
 
 
 @flow(name="r1_zero", flow_run_name="r1_zero-{recipe.preset}")
-def r1_zero(
-    recipe: Recipe, base: StageOutcome | None = None, dataset: StageOutcome | None = None
-) -> StageOutcome:
+def r1_zero(recipe: Recipe, base: StageOutcome | None = None, dataset: StageOutcome | None = None) -> StageOutcome:
     """GRPO on the base model with rule-based rewards for accuracy and format."""
     with session(recipe):
         dataset = dataset or curate_data(recipe)

@@ -96,9 +96,7 @@ def current_session() -> Session:
 
 
 @contextlib.contextmanager
-def session(
-    recipe: Recipe, settings: Settings | None = None, listener: Listener | None = None
-) -> Iterator[Session]:
+def session(recipe: Recipe, settings: Settings | None = None, listener: Listener | None = None) -> Iterator[Session]:
     """The run's session: the one that is open, else a new one that ends with this block.
 
     Checks that the store can be written before anything is computed.

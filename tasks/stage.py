@@ -98,9 +98,7 @@ def _run(kind: str, version: str, work: Work, session: Session) -> StageOutcome:
         with Lease(session.store, f"{kind}-{address[:16]}", holder={"stage": work.name}):
             ref = _compute(kind, version, address, work, settings, session)
         metrics = read_manifest(session.store, ref).metrics
-    outcome = StageOutcome(
-        name=work.name, ref=ref, reused=reused, seconds=time.monotonic() - started, metrics=metrics
-    )
+    outcome = StageOutcome(name=work.name, ref=ref, reused=reused, seconds=time.monotonic() - started, metrics=metrics)
     session.outcomes.append(outcome)
     session.known[kind, address] = outcome
     session.listener.finished(outcome)

@@ -18,7 +18,6 @@ from components.config.stages import (
     SuiteConfig,
 )
 
-
 PRESETS = Path(__file__).parent / "presets"
 
 
@@ -76,7 +75,7 @@ class DataConfig(Section):
     columns: ColumnMapping = ColumnMapping()
     verifier: Literal["exact", "math"] = "math"
     licence: str | None = None
-    problems: dict[str, Count] = {}
+    problems: dict[str, Count] = Field(default_factory=dict)
     """Generated problems by skill (source `tiny`)."""
     max_bad_fraction: Share = 0.01
     """More malformed rows than this fail the stage."""
@@ -151,7 +150,7 @@ class Recipe(Section):
     reflection_words: tuple[str, ...] = ()
     """Empty = the paper's list."""
     data: DataConfig | None = None
-    suites: dict[str, SuiteConfig] = {}
+    suites: dict[str, SuiteConfig] = Field(default_factory=dict)
     pretrain: BaseTrainingConfig | None = None
     pretrain_student: BaseTrainingConfig | None = None
     r1_zero: GrpoConfig | None = None

@@ -7,7 +7,13 @@ Schedule = Literal["constant", "cosine", "linear"]
 
 
 def learning_rate(
-    step: int, *, peak: float, total_steps: int, warmup_steps: int = 0, schedule: Schedule = "constant", floor: float = 0.1
+    step: int,
+    *,
+    peak: float,
+    total_steps: int,
+    warmup_steps: int = 0,
+    schedule: Schedule = "constant",
+    floor: float = 0.1,
 ) -> float:
     """The learning rate of ``step`` (from 0): linear warm-up, then constant, or decay to ``floor * peak`` at the end.
 

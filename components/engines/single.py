@@ -1,7 +1,7 @@
 """One process, one device, plain torch: AdamW with gradient clipping.
 
-The engine owns model, optimizer and step count. Trainers call ``backward`` any number of times, then ``step`` once; because
-losses are divided by batch-wide denominators, the number of ``backward`` calls does not change the gradient.
+The engine owns model, optimizer and step count. Trainers call ``backward`` any number of times, then ``step`` once;
+because losses are divided by batch-wide denominators, the number of ``backward`` calls does not change the gradient.
 """
 
 import math
@@ -85,5 +85,5 @@ class SingleEngine:
         parameters = dict(self.model.named_parameters())
         for key, value in optimizer_tensors.items():
             name, field = key.rsplit("/", 1)
-            self._optimizer.state[parameters[name]][field] = value
+            self._optimizer.state[parameters[name]][field] = value.to(parameters[name].device)  # fused: the counter too
         self.steps_taken = steps_taken

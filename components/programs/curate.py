@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from components.config.recipe import DataConfig
@@ -65,7 +65,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
 
 def _read(config: DataConfig, path: str | None, setting: str) -> tuple[list[Row], list[QuarantinedRow]]:
     mapping = ColumnMapping(**config.columns.model_dump(), verifier=config.verifier, licence=config.licence)
-    return read_source(path or "", mapping, path or "", setting=setting)
+    return read_source(path or "", mapping, PurePosixPath(path or "").name, setting=setting)
 
 
 def _tiny_problems(config: DataConfig, seed: int) -> list[Row]:

@@ -49,7 +49,7 @@ def evaluate(spec: Spec, lm: LanguageModel, name: str, suite: SuiteConfig, rows:
     ]
     completions = lm.sampler().generate(requests, Sampling(suite.max_tokens, suite.temperature, suite.top_p))
     texts = [lm.decode(c.ids) for c in completions]
-    scored = scorer(spec, {"accuracy": 1.0})(texts, repeated)
+    scored = scorer(spec, lm, {"accuracy": 1.0})(texts, repeated)
     answers = [extract_answer(text, row) for text, row in zip(texts, repeated, strict=True)]
     _write_answers(spec.out / f"{name}.parquet", repeated, completions, texts, answers, scored, suite.samples)
     return figures(suite.samples, rows, completions, answers, scored)

@@ -49,7 +49,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
         pools=pools,
         encode=lm.encode_prompt,
         decode=lm.decode,
-        score=scorer(spec, config.rewards.model_dump()),
+        score=scorer(spec, lm, config.rewards.model_dump()),
         objective=objective(config),
         pad_id=lm.pad_id,
         seed=spec.seed,
@@ -84,9 +84,7 @@ def objective(config: GrpoConfig) -> Objective:
     )
 
 
-def preflight(
-    trainer: GrpoTrainer, pools: dict[str, list[Row]], config: GrpoConfig, seed: int
-) -> dict[str, float]:
+def preflight(trainer: GrpoTrainer, pools: dict[str, list[Row]], config: GrpoConfig, seed: int) -> dict[str, float]:
     """Can RL work from here? pass@1 and pass@k of the start model on a few training prompts, before any step.
 
     Measured at this scale: below 2 % pass@1 RL leaves a model as it is or unlearns what thinking it had; at 20 % it

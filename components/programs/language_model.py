@@ -37,7 +37,9 @@ class LanguageModel:
 
     def encode_prompt(self, row: Row) -> tuple[int, ...]:
         """The token ids of a row's prompt, rendered by the template."""
-        return tuple(self.tokenizer(render(self.template, row.prompt, self.tokenizer), add_special_tokens=False)["input_ids"])
+        return tuple(
+            self.tokenizer(render(self.template, row.prompt, self.tokenizer), add_special_tokens=False)["input_ids"]
+        )
 
     def encode_completion(self, text: str) -> tuple[int, ...]:
         """The token ids of a completion, closed by the end-of-sequence token."""
@@ -65,13 +67,15 @@ def set_threads(spec: Spec) -> None:
     torch.set_num_threads(spec.run.threads)
 
 
-def scorer(spec: Spec, weights: Mapping[str, float]) -> Callable[[Sequence[str], Sequence[Row]], list[Scored]]:
+def scorer(
+    spec: Spec, lm: LanguageModel, weights: Mapping[str, float]
+) -> Callable[[Sequence[str], Sequence[Row]], list[Scored]]:
     """The recipe's reward, as a function of completions and their rows."""
     return partial(
         score_completions,
         weights=weights,
         format_style=spec.prompt.format,
-        prefilled=opens_thought(spec.prompt.template),
+        prefilled=opens_thought(lm.template, lm.tokenizer),
         language=language_spec(spec.language, spec.reflection_words),
         reflection_words=spec.reflection_words or PAPER_WORDS,
     )
@@ -80,5 +84,5 @@ def scorer(spec: Spec, weights: Mapping[str, float]) -> Callable[[Sequence[str],
 def language_spec(config: LanguageConfig, reflection_words: Sequence[str]) -> LanguageSpec:
     """The recipe's language: two alphabets where `other` is given, else English or Chinese by script."""
     if config.other is not None:
-        return AlphabetLanguage(config.target, config.other, ignored=tuple(reflection_words))
+        return AlphabetLanguage(config.target, config.other, ignored=tuple(reflection_words or PAPER_WORDS))
     return ScriptLanguage("zh" if config.target == "zh" else "en")

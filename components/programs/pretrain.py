@@ -27,7 +27,8 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     spec = Spec.model_validate(raw)
     config = BaseTrainingConfig.model_validate(spec.config["pretrain"])
     set_threads(spec)
-    tokenizer = build_tokenizer((TEMPLATES / f"{spec.prompt.template}.jinja").read_text().replace("prompt", "messages[-1]['content']"))
+    template = (TEMPLATES / f"{spec.prompt.template}.jinja").read_text()
+    tokenizer = build_tokenizer(template.replace("prompt", "messages[-1]['content']"))
     torch.manual_seed(derive_seed(spec.seed, "initial weights", config.size))
     model = build_model(config.size, len(tokenizer), eos_id=tokenizer.eos_token_id, pad_id=tokenizer.pad_token_id)
     rate = partial(
@@ -41,7 +42,9 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     journal = Journal(spec, engine, model, every=config.checkpoint_every, last_step=config.steps)
     journal.resume()
     excluded = {
-        problem_key(row.skill, row.prompt) for path in sorted(spec.inputs["dataset"].glob("eval/*.jsonl")) for row in load_rows(path)
+        problem_key(row.skill, row.prompt)
+        for path in sorted(spec.inputs["dataset"].glob("eval/*.jsonl"))
+        for row in load_rows(path)
     }
 
     def batches() -> Iterator[list[Example]]:

@@ -76,4 +76,3 @@ def _fault(row: dict[str, Any], config: SelectConfig) -> str | None:
     if row["language"] is None or row["language"] < config.min_language:
         return "unreadable"
     return None
-

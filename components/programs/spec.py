@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from components.config.recipe import LanguageConfig, PromptConfig, RunConfig
 from components.config.stages import Section
 
@@ -18,9 +20,9 @@ class Spec(Section):
     language: LanguageConfig = LanguageConfig()
     reflection_words: tuple[str, ...] = ()
     run: RunConfig = RunConfig()
-    notes: dict[str, Any] = {}
+    notes: dict[str, Any] = Field(default_factory=dict)
     """Facts for people (names, times) that enter no fingerprint."""
-    inputs: dict[str, Path] = {}
+    inputs: dict[str, Path] = Field(default_factory=dict)
     """Verified local directories of the input artifacts."""
     out: Path
     work: Path
@@ -36,5 +38,3 @@ class Spec(Section):
 def model_dir(artifact: Path) -> Path:
     """Where a model lies inside its artifact."""
     return artifact / "model"
-
-

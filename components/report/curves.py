@@ -3,7 +3,9 @@
 The same figures give the same bytes: no date, a fixed hash salt, fonts measured with matplotlib's own.
 """
 
+import html
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "r1flow",
     "font.size": 9.0,
+    "font.sans-serif": ["DejaVu Sans"],
     "axes.edgecolor": LINE,
     "axes.labelcolor": MUTED,
     "xtick.color": MUTED,
@@ -68,21 +71,33 @@ def thin(points: Sequence[tuple[float, float]]) -> tuple[list[tuple[float, float
     return [(sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part)) for part in parts], size
 
 
-def curve_plot(name: str, points: Sequence[tuple[float, float]], *, top: float, digits: int, label: str) -> str:
+def axis_top(largest: float) -> float:
+    """The end of an axis that starts at 0: a round number not below ``largest``.
+
+    >>> axis_top(27.4), axis_top(0.031), axis_top(2.0), axis_top(0.0)
+    (30.0, 0.04, 2.0, 1.0)
+    """
+    if largest <= 0:
+        return 1.0
+    scale = 10.0 ** math.floor(math.log10(largest))
+    return round(next(m for m in (1, 1.5, 2, 3, 4, 5, 6, 8, 10, 10.1) if m * scale >= largest * 0.999999) * scale, 12)
+
+
+def curve_plot(name: str, points: Sequence[tuple[float, float]], *, top: float, label: str) -> str:
     """One curve over RL steps, the y axis from 0 to ``top``. ``name`` keeps the drawing's ids apart from others'."""
     with _style():
-        figure, axes = _axes(width=200, height=118, margins=(28, 26, 8, 8))
+        figure, axes = _axes(width=200, height=112, margins=(24, 20, 6, 8))
         steps, values = zip(*thin(points)[0], strict=True)
-        axes.plot(steps, values, color=ACCENT, linewidth=1.5, solid_joinstyle="round")
-        if len(steps) == 1:
-            axes.plot(steps, values, "o", color=ACCENT, markersize=3)
+        lone = len(steps) == 1
+        axes.plot(steps, values, "o" if lone else "-", color=ACCENT, linewidth=1.6, markersize=4, clip_on=False)
         last = points[-1][0]
         axes.set_xlim(0, last or 1)
         axes.set_xticks([0, last] if last else [0])
-        axes.set_xlabel("step", fontsize=8, labelpad=-6)
-        axes.set_ylim(0, (top or 1) * 1.04)
-        axes.set_yticks([0, (top or 1) / 2, top or 1])
-        axes.set_yticklabels(["0", number((top or 1) / 2, digits), number(top or 1, digits)])
+        for end, side in zip(axes.get_xticklabels(), ("left", "right"), strict=False):
+            end.set_horizontalalignment(side)
+        axes.set_xlabel("step", labelpad=-9)
+        axes.set_ylim(0, top)
+        axes.set_yticks([0, top / 2, top], ["0", f"{top / 2:g}", f"{top:g}"])
         return _svg(figure, name, label)
 
 
@@ -99,7 +114,7 @@ def shape_plot(
     """Figures of successive stages, each (value, low, high) with its interval; the paper's in grey (``own`` False)."""
     colour = ACCENT if own else MUTED
     with _style():
-        figure, axes = _axes(width=320, height=170, margins=(30, 24, 10, 14))
+        figure, axes = _axes(width=270, height=150, margins=(26, 20, 4, 4))
         values = [value for value, _, _ in points]
         places = range(len(points))
         axes.plot(places, values, color=colour, linewidth=1, alpha=0.5)
@@ -108,7 +123,7 @@ def shape_plot(
         for place, value in enumerate(values):
             around = [values[i] for i in (place - 1, place + 1) if 0 <= i < len(values)]
             below = bool(around) and value < min(around) and value > 0.2 * top
-            offset = (0, -8) if below else (0, 8)
+            offset = (0, -7) if below else (0, 7)
             axes.annotate(
                 number(value, digits),
                 (place, value),
@@ -116,11 +131,12 @@ def shape_plot(
                 textcoords="offset points",
                 ha="center",
                 va="top" if below else "bottom",
+                fontsize=8.5,
             )
         axes.set_xlim(-0.5, len(points) - 0.5)
         axes.set_xticks(list(places), stages)
         axes.set_ylim(0, top * 1.15)
-        axes.set_yticks([0, top / 2, top], ["0", number(top / 2, 1 if top <= 1 else 0), number(top, 0)])
+        axes.set_yticks([0, top / 2, top], ["0", f"{top / 2:g}", f"{top:g}"])
         return _svg(figure, name, label)
 
 
@@ -154,9 +170,9 @@ def _svg(figure: Any, name: str, label: str) -> str:
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(stream, format="svg", metadata=nothing)
     text = stream.getvalue()
-    body = text[text.index("<defs>") :]
+    body = text[text.index("</defs>") + len("</defs>") :]
     box = re.search(r'viewBox="([^"]+)"', text)
     body = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{name}-", body)
     for drawn, shown in COLOURS.items():
         body = body.replace(drawn, shown)
-    return f'<svg viewBox="{box[1] if box else ""}" role="img" aria-label="{label}">\n{body}'
+    return f'<svg viewBox="{box[1] if box else ""}" role="img" aria-label="{html.escape(label)}">{body}'

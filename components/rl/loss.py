@@ -57,7 +57,7 @@ def grpo_loss(
 def token_weights(lengths: Tensor, num_completions: int) -> Tensor:
     """GRPO's weights ``1 / (n |o_i|)``: the mean over completions of the mean over tokens, shape (sum of lengths,).
 
-    ``lengths`` (rows,) are the completions' token counts, ``num_completions`` the count over the *whole* batch, of which
+    ``lengths`` (rows,) are token counts of completions, ``num_completions`` the count over the *whole* batch, of which
     ``lengths`` may be a part.
     """
     return (1.0 / (lengths.double() * num_completions)).float().repeat_interleave(lengths)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from components.data.schema import Row
@@ -24,7 +25,7 @@ MAX_MISMATCH = 0.05  # nats; float32 on CPU stays under 1e-4, stale weights are 
 
 @dataclass(frozen=True)
 class Objective:
-    """The plain numbers of the objective and of sampling; what they mean: :class:`components.config.stages.GrpoConfig`."""
+    """The plain numbers of objective and sampling; what they mean: :class:`components.config.stages.GrpoConfig`."""
 
     sampling: Sampling
     prompts_per_step: int
@@ -40,7 +41,7 @@ class Objective:
 
 
 class GrpoTrainer:
-    """One policy in training. ``step(n)`` is a function of the weights and of (seed, n) alone, so a resumed run repeats it.
+    """One policy in training. ``step(n)`` is a function of weights and (seed, n) alone, so a resumed run repeats it.
 
     ``encode`` renders a row to prompt token ids, ``decode`` turns completion ids into text, ``score`` rewards texts.
     ``reference`` is a frozen model of the same shape, or None when ``kl_weight`` is 0.
@@ -77,9 +78,7 @@ class GrpoTrainer:
         """Step ``step`` (from 1): the groups that were sampled and the step's metrics."""
         started = time.monotonic()
         objective = self.objective
-        rows = prompts_of_step(
-            self.pools, objective.mixture, step=step, num=objective.prompts_per_step, seed=self.seed
-        )
+        rows = prompts_of_step(self.pools, objective.mixture, step=step, num=objective.prompts_per_step, seed=self.seed)
         rollouts = self.rollouts(rows, objective.samples_per_prompt, "step", step)
         sampled = time.monotonic()
         groups = list(_groups(rollouts, objective.samples_per_prompt, scale=objective.scale_advantages))
@@ -137,26 +136,24 @@ class GrpoTrainer:
             for rollout, advantage in zip(group.rollouts, group.advantages, strict=True)
             if rollout.reward is not None
         ]
-        settings = {"pad_id": self.pad_id, "temperature": objective.sampling.temperature}
-        limits = {"max_tokens": objective.micro_tokens}
-        rollouts = [t.rollout for t in batch]
         self.model.eval()  # no dropout: the ratio compares like with like
         if objective.mini_batches > 1:
-            old = frozen_logprobs(self.model, rollouts, **settings, **limits)
+            old = self._logprobs(self.model, batch)
             batch = [replace(t, old_logprobs=logp) for t, logp in zip(batch, old, strict=True)]
         if self.reference is not None:
-            ref = frozen_logprobs(self.reference, rollouts, **settings, **limits)
+            ref = self._logprobs(self.reference, batch)
             batch = [replace(t, ref_logprobs=logp) for t, logp in zip(batch, ref, strict=True)]
         outcomes = [
             update_policy(
                 self.engine,
                 self.model,
                 part,
+                pad_id=self.pad_id,
+                temperature=objective.sampling.temperature,
                 clip_low=objective.clip_low,
                 clip_high=objective.clip_high,
                 kl_weight=objective.kl_weight,
-                **settings,
-                **limits,
+                max_tokens=objective.micro_tokens,
             )
             for part in split_at_random(batch, objective.mini_batches, derive_seed(self.seed, "mini-batches", step))
         ]
@@ -164,12 +161,21 @@ class GrpoTrainer:
         mismatch = outcomes[0]["mismatch"]
         if mismatch > MAX_MISMATCH:
             raise WeightSyncError(
-                f"step {step}: trainer and sampler disagree by {mismatch:.3f} nats on a sampled token (limit {MAX_MISMATCH}); "
-                "the sampler does not serve the trainer's weights"
+                f"step {step}: trainer and sampler disagree by {mismatch:.3f} nats on a sampled token (limit "
+                f"{MAX_MISMATCH}); the sampler does not serve the trainer's weights"
             )
         self.sampler.load_weights(self.model.named_parameters(), version=step)
         mean = {name: sum(o[name] for o in outcomes) / len(outcomes) for name in outcomes[0]}
         return mean | {"mismatch": mismatch}
+
+    def _logprobs(self, model: PreTrainedModel, batch: Sequence[Trained]) -> list[Tensor]:
+        return frozen_logprobs(
+            model,
+            [t.rollout for t in batch],
+            pad_id=self.pad_id,
+            temperature=self.objective.sampling.temperature,
+            max_tokens=self.objective.micro_tokens,
+        )
 
 
 def _groups(rollouts: Sequence[Rollout], size: int, *, scale: bool) -> Iterator[Group]:
@@ -191,6 +197,8 @@ def rollout_metrics(groups: Sequence[Group]) -> dict[str, float]:
         "format": _share(r.format_ok for r in members),
         "language": sum(spoken) / len(spoken) if spoken else 0.0,
         "length": sum(len(r.ids) for r in members) / len(members),
+        # The mean of -log p over sampled tokens estimates the policy's entropy without bias, and costs nothing.
+        "entropy": -sum(map(sum, (r.logprobs for r in members))) / sum(len(r.ids) for r in members),
         "truncated": _share(not r.finished for r in members),
         "reflection": _share(r.reflections > 0 for r in members),
         "unscored": 1 - len(scored) / len(members),

@@ -1,8 +1,9 @@
 """From scored groups to a gradient: pack completions, recompute log-probabilities, weigh, step."""
 
-from collections import defaultdict
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 
 import torch
@@ -18,7 +19,7 @@ from components.rollout.types import Rollout
 
 @dataclass(frozen=True)
 class Trained:
-    """One completion as the update sees it. ``old_logprobs`` is None on-policy, ``ref_logprobs`` without a reference."""
+    """One completion as the update sees it; no ``old_logprobs`` on-policy, no ``ref_logprobs`` without a reference."""
 
     rollout: Rollout
     advantage: float
@@ -72,15 +73,20 @@ def update_policy(
 ) -> dict[str, float]:
     """One optimizer step on ``batch``, in micro-batches of at most ``max_tokens`` padded tokens.
 
-    Returns means over the batch's tokens: ``entropy``, ``kl``, ``clipped_low``, ``clipped_high``; the ``loss``; the
-    largest ``mismatch`` between the sampler's log-probabilities and these (meaningful on-policy only); ``grad_norm``.
+    A completion with advantage 0 and no reference has a gradient of exactly 0: it is counted in the denominator and not
+    computed, which late in training is most of the work.
+
+    Returns means over the batch's tokens: ``kl``, ``clipped_low``, ``clipped_high``; the ``loss``; the largest ``mismatch``
+    between the sampler's log-probabilities and these (meaningful on-policy only); ``grad_norm``.
     """
-    sums: dict[str, float] = defaultdict(float)
+    sums = dict.fromkeys(("loss", "kl", "clipped_low", "clipped_high"), 0.0)
     mismatch = 0.0
-    for group in micro_batches([t.length for t in batch], max_tokens):
-        part = [batch[i] for i in group]
+    # With nothing to learn one completion still makes a gradient of zeros, so that AdamW's moments decay as they should.
+    live = [t for t in batch if t.advantage != 0 or t.ref_logprobs is not None] or list(batch[:1])
+    for group in micro_batches([t.length for t in live], max_tokens):
+        part = [live[i] for i in group]
         rollouts = [t.rollout for t in part]
-        logp, entropy = completion_logprobs(model, rollouts, pad_id=pad_id, temperature=temperature)
+        logp, _ = completion_logprobs(model, rollouts, pad_id=pad_id, temperature=temperature)
         lengths = torch.tensor([len(r.ids) for r in rollouts], device=logp.device)
         advantage = torch.tensor([t.advantage for t in part], device=logp.device).repeat_interleave(lengths)
         sampled = torch.tensor([p for r in rollouts for p in r.logprobs], device=logp.device)
@@ -97,17 +103,17 @@ def update_policy(
             kl_weight=kl_weight,
         )
         engine.backward(parts.loss)
-        mismatch = max(mismatch, float((logp.detach() - sampled).abs().max()))
+        apart = (logp.detach() - sampled).abs().nan_to_num(nan=math.inf)  # max() would pass over a NaN
+        mismatch = max(mismatch, float(apart.max()))
         for name, value in (
             ("loss", parts.loss),
             ("kl", parts.kl),
             ("clipped_low", parts.clipped_low),
             ("clipped_high", parts.clipped_high),
-            ("entropy", entropy.sum()),
         ):
             sums[name] += float(value.detach())
     outcome = engine.step()
-    tokens = sum(len(t.rollout.ids) for t in batch)
+    tokens = max(1, sum(len(t.rollout.ids) for t in batch))  # 0 where nothing was scored: then all sums are 0
     means = {name: value if name == "loss" else value / tokens for name, value in sums.items()}
     return means | {
         "mismatch": mismatch,
@@ -126,4 +132,4 @@ def split_at_random(batch: Sequence[Trained], parts: int, seed: int) -> list[lis
     if parts > 1:
         Random(seed).shuffle(order)
     bounds = [round(i * len(batch) / parts) for i in range(parts + 1)]
-    return [[batch[i] for i in order[low:high]] for low, high in zip(bounds, bounds[1:], strict=False)]
+    return [[batch[i] for i in order[low:high]] for low, high in pairwise(bounds)]

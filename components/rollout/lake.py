@@ -41,7 +41,12 @@ def shard_name(first: int, last: int) -> str:
 
 def write_shard(path: Path, steps: Iterable[tuple[int, Sequence[Group]]]) -> None:
     """Write the groups of ``steps`` (step number, groups). Step n was sampled by policy version n - 1."""
-    rows = [_row(step, r, a) for step, groups in steps for g in groups for r, a in zip(g.rollouts, g.advantages, strict=True)]
+    rows = [
+        _row(step, r, a)
+        for step, groups in steps
+        for g in groups
+        for r, a in zip(g.rollouts, g.advantages, strict=True)
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), path, compression="zstd")
 

@@ -1,6 +1,5 @@
 """A key-value cache with its room reserved: a decode step writes one column instead of copying the past."""
 
-import torch
 from torch import Tensor
 from transformers import Cache
 from transformers.cache_utils import CacheLayerMixin
@@ -22,10 +21,13 @@ class ReservedLayer(CacheLayerMixin):
         self.values = value_states.new_empty(rows, heads, self.capacity, size)
         self.is_initialized = True
 
-    def update(self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
+    ) -> tuple[Tensor, Tensor]:
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        assert self.keys is not None and self.values is not None
+        assert self.keys is not None
+        assert self.values is not None
         end = self.length + key_states.shape[2]
         self.keys[:, :, self.length : end] = key_states
         self.values[:, :, self.length : end] = value_states
@@ -34,11 +36,10 @@ class ReservedLayer(CacheLayerMixin):
 
     def select_rows(self, rows: Tensor) -> None:
         """Keep only ``rows``, in that order (a row may be named several times: one prompt, many samples)."""
-        assert self.keys is not None and self.values is not None
+        assert self.keys is not None
+        assert self.values is not None
         kept = (self.keys, self.values)
-        self.keys, self.values = (
-            buffer.new_empty(len(rows), *buffer.shape[1:]) for buffer in kept
-        )
+        self.keys, self.values = (buffer.new_empty(len(rows), *buffer.shape[1:]) for buffer in kept)
         for new, old in zip((self.keys, self.values), kept, strict=True):
             new[:, :, : self.length] = old[:, :, : self.length].index_select(0, rows)
 

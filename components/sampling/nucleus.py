@@ -20,7 +20,7 @@ def draw(logits: Tensor, uniform: Tensor, *, temperature: float, top_p: float) -
     logp = (logits.float() / temperature).log_softmax(-1)
     probs = logp.exp()
     if top_p < 1:
-        ordered, order = probs.sort(-1, descending=True, stable=True)
+        ordered, order = probs.sort(stable=True, dim=-1, descending=True)
         cut = ordered.cumsum(-1) - ordered >= top_p
         cut[:, 0] = False
         probs = probs.scatter(-1, order, ordered.masked_fill(cut, 0.0))

@@ -37,13 +37,17 @@ class TransformersSampler:
         return self._version
 
     def load_weights(self, named_tensors: Iterable[tuple[str, Tensor]], version: int) -> None:
-        """Copy ``named_tensors`` into the served model; a name it lacks, or a tensor left out, is an error."""
+        """Copy ``named_tensors`` into the served model; a name or shape it lacks, or a tensor left out, is an error."""
         served = dict(self.model.named_parameters())
         missing = set(served)
         with torch.no_grad():
             for name, tensor in named_tensors:
                 if name not in served:
                     raise WeightSyncError(f"the sampler's model has no tensor {name!r}")
+                if served[name].shape != tensor.shape:  # copy_ would stretch it
+                    raise WeightSyncError(
+                        f"{name}: {tuple(tensor.shape)} was sent, {tuple(served[name].shape)} is served"
+                    )
                 if served[name] is not tensor:  # the trainer's own model is served: nothing to copy
                     served[name].copy_(tensor)
                 missing.discard(name)
@@ -138,7 +142,7 @@ def tensors_digest(named_tensors: Iterable[tuple[str, Tensor]]) -> str:
     for name, tensor in sorted(named_tensors, key=lambda item: item[0]):
         plain = tensor.detach().cpu().contiguous()
         digest.update(f"{name}:{tuple(plain.shape)}:{plain.dtype}\n".encode())
-        digest.update(plain.view(torch.uint8).numpy().tobytes())
+        digest.update(plain.flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -148,6 +152,4 @@ def _uniforms(seeds: Sequence[int], num: int) -> np.ndarray:
 
 def _completions(tokens: Tensor, logps: Tensor, counts: Tensor, eos_id: int) -> list[Completion]:
     lists = zip(tokens.tolist(), logps.tolist(), counts.tolist(), strict=True)
-    return [
-        Completion(tuple(ids[:n]), tuple(logp[:n]), finished=ids[n - 1] == eos_id) for ids, logp, n in lists
-    ]
+    return [Completion(tuple(ids[:n]), tuple(logp[:n]), finished=ids[n - 1] == eos_id) for ids, logp, n in lists]

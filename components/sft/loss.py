@@ -20,7 +20,7 @@ class Example:
 
     @property
     def num_trained(self) -> int:
-        return len(self.ids) - max(1, self.num_context)
+        return max(0, len(self.ids) - max(1, self.num_context))
 
 
 def summed_nll(model: PreTrainedModel, examples: Sequence[Example], *, pad_id: int) -> Tensor:

@@ -13,7 +13,7 @@ DEFAULTS = {
 
 
 def open_client(uri: str) -> Any:
-    """An MlflowClient for runs and registry at ``uri``. Connects, and creates an SQLite database's tables, when first used.
+    """An MlflowClient for runs and registry at ``uri``. Its first call connects, or fills a new SQLite database.
 
     Importing the client alone costs as much as all of mlflow (1.5 s and 165 MB, pandas included), so it is put off
     until somebody tracks something.

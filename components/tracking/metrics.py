@@ -41,7 +41,7 @@ class Spool:
 
     def truncate_after(self, step: int) -> None:
         """Forget steps after ``step`` (0: all but what came before the first step is forgotten too) and torn lines."""
-        rows = [row for row in read_spool(self.path) if 0 < step and row.step <= step]
+        rows = [row for row in read_spool(self.path) if step > 0 and row.step <= step]
         text = "".join(json.dumps({"step": r.step, "time_ms": r.time_ms, "metrics": r.metrics}) + "\n" for r in rows)
         part = self.path.with_suffix(".part")
         part.write_text(text, encoding="utf-8")
@@ -99,7 +99,7 @@ def clean(metrics: Mapping[str, float]) -> dict[str, float]:
     for name, value in metrics.items():
         if not _NAME.fullmatch(name):
             raise ConfigError(f"metric name {name!r}: use letters, digits and _ - . / : (write pass_at_1, not pass@1)")
-        if len(name) > _NAME_LENGTH or posixpath.normpath(name) != name or name.startswith((".", "/")):
+        if len(name) > _NAME_LENGTH or posixpath.normpath(name) != name or name == "." or name.startswith(("..", "/")):
             raise ConfigError(f"metric name {name!r}: must be a plain path (a/b) of at most {_NAME_LENGTH} characters")
         if math.isfinite(value):
             cleaned[name] = float(value)

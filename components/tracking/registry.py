@@ -1,7 +1,8 @@
 """The model registry and the promotion log.
 
-The log on the object store is the truth (append-only, create-if-absent); MLflow's alias is its projection, because aliases
-are last-write-wins and databases can be lost. A model version's source is the artifact's URI: weights are never copied.
+The log on the object store is the truth (append-only, create-if-absent); MLflow's alias is its projection, because
+aliases are last-write-wins and databases can be lost. A model version's source is the artifact's URI: weights are never
+copied.
 """
 
 import json

@@ -1,29 +1,32 @@
 """MLflow runs by explicit id. The fluent API is never used: its active run is thread-local and makes stray runs.
 
-A tracking server that is down never stops a stage: every call is tried twice, then counted in ``failures`` and logged.
+A tracking server that is down never stops a stage: a failed call is counted in ``failures`` and logged, an outage once.
+Metrics wait in memory meanwhile and are sent when the server answers again, tried last when the process ends its runs.
 """
 
+import json
 import logging
-import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
 
-from components.tracking.metrics import SpoolRow
-
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the default of 7 blocks a caller for four minutes
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+from components.errors import ConfigError
+from components.tracking.client import open_client
+from components.tracking.metrics import SpoolRow, clean
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+Point = tuple[str, float, int, int]  # name, value, time in ms, step
 BATCH = 1000  # metrics per request, MLflow's limit
 PARAMS = 100  # params per request, MLflow's limit
+PAUSE_S = 30.0  # between attempts to ship metrics while the server is down: each blocks its caller for seconds
+REFUSALS = frozenset({"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"})  # answers that no repetition changes
 
 
 class Tracking:
@@ -37,6 +40,10 @@ class Tracking:
         self._experiment_id: str | None = None
         self._lock = threading.RLock()
         self._last_step: dict[str, int] = {}
+        self._unsent: dict[str, list[Point]] = {}
+        self._ending: dict[str, str] = {}
+        self._down = False
+        self._next_attempt = 0.0
 
     def start_parent(self, name: str, *, tags: Mapping[str, str], params: Mapping[str, object]) -> str:
         """A run's own MLflow run; its id, or "" where the server cannot be reached."""
@@ -44,56 +51,79 @@ class Tracking:
 
     def start_child(self, parent_id: str, name: str, *, tags: Mapping[str, str], params: Mapping[str, object]) -> str:
         """A stage's run below ``parent_id``."""
-        return self._start(name, {"mlflow.parentRunId": parent_id, **tags}, params)
+        parent = {"mlflow.parentRunId": parent_id} if parent_id else {}
+        return self._start(name, {**parent, **tags}, params)
 
     def log_rows(self, run_id: str, rows: Sequence[SpoolRow]) -> None:
-        """Ship spooled steps, each with its own step and time; steps that were already shipped are left out."""
-        last = self._last_step.get(run_id, -1)
-        fresh = [row for row in rows if row.step > last]
-        if not fresh or not run_id:
+        """Ship spooled steps, each with its own step and time; steps that were already taken are left out."""
+        if not run_id:
             return
-        from mlflow.entities import Metric
-
-        metrics = [Metric(name, value, row.time_ms, row.step) for row in fresh for name, value in row.metrics.items()]
-        for start in range(0, len(metrics), BATCH):
-            part = metrics[start : start + BATCH]
-            self._guarded("log_batch", lambda part=part: self._mlflow().log_batch(run_id, metrics=part))
-        self._last_step[run_id] = fresh[-1].step
+        with self._lock:
+            for row in rows:
+                if row.step > self._last_step.get(run_id, -1):
+                    self._last_step[run_id] = row.step
+                    points = [(name, value, row.time_ms, row.step) for name, value in row.metrics.items()]
+                    self._unsent.setdefault(run_id, []).extend(points)
+            if not self._down or time.monotonic() >= self._next_attempt:
+                self._ship(run_id)
 
     def log_summary(self, run_id: str, metrics: Mapping[str, float]) -> None:
         """A stage's closing figures, under ``final/``."""
-        from mlflow.entities import Metric
-
         now = time.time_ns() // 1_000_000
-        batch = [Metric(f"final/{name}", value, now, 0) for name, value in metrics.items()]
-        if batch and run_id:
-            self._guarded("log_batch", lambda: self._mlflow().log_batch(run_id, metrics=batch))
+        try:
+            points = [(f"final/{name}", value, now, 0) for name, value in clean(metrics).items()]
+        except ConfigError as error:
+            self._failed("log_summary", error, logging.WARNING)
+            return
+        if run_id:
+            with self._lock:
+                self._unsent.setdefault(run_id, []).extend(points)
+                self._ship(run_id)
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
-        from mlflow.entities import RunTag
+        def call() -> None:
+            from mlflow.entities import RunTag
+
+            self._mlflow().log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
 
         if run_id:
-            batch = [RunTag(name, value) for name, value in tags.items()]
-            self._guarded("set_tags", lambda: self._mlflow().log_batch(run_id, tags=batch))
+            self._guarded("set_tags", call)
 
     def log_input(self, run_id: str, *, name: str, uri: str, digest: str, context: str) -> None:
-        """An input artifact in the run's dataset list: where it lies and its digest, without downloading it."""
-        from mlflow.entities import Dataset, DatasetInput, InputTag
+        """An input artifact in the run's dataset list: where it lies and its digest, without downloading it.
 
-        source = '{"uri": "%s"}' % uri  # noqa: UP031 - a JSON text, not a message
-        dataset = Dataset(name=name, digest=digest, source_type="r1flow_artifact", source=source)
-        entry = DatasetInput(dataset, tags=[InputTag("mlflow.data.context", context)])
+        The source types are MLflow's own, so that ``mlflow.data.get_source`` resolves them.
+        """
+
+        def call() -> None:
+            from mlflow.entities import Dataset, DatasetInput, InputTag
+
+            kind = "s3" if uri.startswith("s3://") else "local"
+            dataset = Dataset(name=name, digest=digest, source_type=kind, source=json.dumps({"uri": uri}))
+            entry = DatasetInput(dataset, tags=[InputTag("mlflow.data.context", context)])
+            self._mlflow().log_inputs(run_id, datasets=[entry])
+
         if run_id:
-            self._guarded("log_inputs", lambda: self._mlflow().log_inputs(run_id, datasets=[entry]))
+            self._guarded("log_inputs", call)
 
     def log_file(self, run_id: str, path: Path, artifact_dir: str) -> None:
         if run_id and path.is_file():
             self._guarded("log_artifact", lambda: self._mlflow().log_artifact(run_id, str(path), artifact_dir or None))
 
     def finish(self, run_id: str, status: str) -> None:
-        """Close a run: FINISHED, FAILED or KILLED."""
-        if run_id:
-            self._guarded("set_terminated", lambda: self._mlflow().set_terminated(run_id, status=status))
+        """Close a run: FINISHED, FAILED or KILLED; first send what an outage held back, of this run and of others.
+
+        While the server is down the run waits for the next call, and so for the end of its parent.
+        """
+        with self._lock:
+            if run_id:
+                self._ending[run_id] = status
+            if all(self._ship(waiting) for waiting in list(self._unsent)):
+                for ending, its_status in list(self._ending.items()):
+                    self._guarded("set_terminated", partial(self._terminate, ending, its_status))
+                    if self._down:
+                        break
+                    del self._ending[ending]
 
     def close_orphans(self) -> int:
         """Runs that still say RUNNING though their process on this host is dead are closed as KILLED; how many."""
@@ -103,22 +133,47 @@ class Tracking:
         )
         closed = 0
         for run in runs or ():
-            if not psutil.pid_exists(int(run.data.tags.get("r1.pid", "0"))):
+            if not psutil.pid_exists(_number(run.data.tags.get("r1.pid", ""))):
                 self.finish(run.info.run_id, "KILLED")
                 closed += 1
         return closed
 
     def _start(self, name: str, tags: dict[str, str], params: Mapping[str, object]) -> str:
+        created = self._guarded(
+            "create_run", lambda: self._mlflow().create_run(self._experiment(), run_name=name, tags=tags)
+        )
+        if created is None:
+            return ""
+        run_id = str(created.info.run_id)
+        items = list(params.items())
+        for start in range(0, len(items), PARAMS):
+            self._guarded("log params", partial(self._params, run_id, items[start : start + PARAMS]))
+        return run_id
+
+    def _terminate(self, run_id: str, status: str) -> None:
+        self._mlflow().set_terminated(run_id, status=status)
+
+    def _params(self, run_id: str, items: Sequence[tuple[str, object]]) -> None:
         from mlflow.entities import Param
 
-        def create() -> str:
-            run = self._mlflow().create_run(self._experiment(), run_name=name, tags=tags)
-            batch = [Param(key, str(value)) for key, value in params.items()]
-            for start in range(0, len(batch), PARAMS):
-                self._mlflow().log_batch(run.info.run_id, params=batch[start : start + PARAMS])
-            return str(run.info.run_id)
+        self._mlflow().log_batch(run_id, params=[Param(key, str(value)) for key, value in items])
 
-        return self._guarded("create_run", create) or ""
+    def _ship(self, run_id: str) -> bool:
+        """Send what waits for this run; False while the server is down. What the server refuses is given up."""
+        waiting = self._unsent.get(run_id, [])
+        while waiting:
+            self._guarded("log_batch", lambda: self._metrics(run_id, waiting[:BATCH]))
+            if self._down:
+                self._next_attempt = time.monotonic() + PAUSE_S
+                return False
+            del waiting[:BATCH]
+        self._unsent.pop(run_id, None)
+        return True
+
+    def _metrics(self, run_id: str, points: Sequence[Point]) -> None:
+        from mlflow.entities import Metric
+
+        self._mlflow().log_batch(run_id, metrics=[Metric(*point) for point in points])
 
     def _experiment(self) -> str:
         with self._lock:
@@ -139,22 +194,27 @@ class Tracking:
     def _mlflow(self) -> Any:
         with self._lock:
             if self._client is None:
-                logging.getLogger("alembic").setLevel(logging.WARNING)
-                logging.getLogger("mlflow").setLevel(logging.WARNING)
-                from mlflow.tracking import MlflowClient
-
-                self._client = MlflowClient(self.uri, registry_uri=self.uri)
+                self._client = open_client(self.uri)
             return self._client
 
     def _guarded(self, what: str, call: Callable[[], T]) -> T | None:
-        for attempt in (1, 2):
+        """The call's result, or None where it failed. MLflow and SQLite wait and repeat by themselves, bounded."""
+        with self._lock:
             try:
-                with self._lock:
-                    return call()
+                result = call()
             except Exception as error:  # MLflow raises anything from its own to sqlalchemy's; none may stop a stage
-                if attempt == 2:
-                    self.failures += 1
-                    logger.warning("MLflow at %s: %s failed (%s); the run goes on without it", self.uri, what, error)
-                else:
-                    time.sleep(0.2)
-        return None
+                refused = getattr(error, "error_code", "") in REFUSALS
+                # An outage is told once.
+                self._failed(what, error, logging.DEBUG if self._down and not refused else logging.WARNING)
+                self._down = not refused
+                return None
+            self._down = False
+            return result
+
+    def _failed(self, what: str, error: Exception, level: int) -> None:
+        self.failures += 1
+        logger.log(level, "MLflow at %s: %s failed (%s); the run goes on without it", self.uri, what, error)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0

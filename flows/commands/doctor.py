@@ -12,6 +12,7 @@ from rich.table import Table
 
 from components.config.settings import Settings
 from components.errors import R1Error, UserError
+from components.models import describe_device
 from components.store.objects import open_store
 
 NEEDED = ("torch", "transformers", "prefect", "mlflow", "s3fs", "math-verify", "pyarrow")
@@ -85,14 +86,13 @@ def _tracking(settings: Settings) -> Finding:
     tracking = Tracking(settings.tracking_uri, settings.experiment)
     tracking.close_orphans()
     reached = tracking.failures == 0
-    return Finding("MLflow", reached, f"{settings.tracking_uri}{'' if reached else ' cannot be reached; set R1_MLFLOW_URI'}")
+    return Finding(
+        "MLflow", reached, f"{settings.tracking_uri}{'' if reached else ' cannot be reached; set R1_MLFLOW_URI'}"
+    )
 
 
 def _device(settings: Settings) -> Finding:
-    import torch
-
-    where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {os.cpu_count()} cores"
-    return Finding("device", True, where)
+    return Finding("device", True, describe_device())
 
 
 CHECKS: tuple[Callable[[Settings], Finding], ...] = (_python, _packages, _home, _disk, _store, _tracking, _device)

@@ -56,5 +56,5 @@ class Progress:
             self._bars.remove_task(self._tasks.pop(outcome.name))
         how = "reused" if outcome.reused else f"{outcome.seconds:6.1f} s"
         figure = headline(outcome.metrics)
-        self.console.print(f"[green]ok[/] {outcome.name:<22} {how:>9}  {outcome.ref.kind}/{outcome.ref.fingerprint[:12]}  {figure}")
-
+        address = f"{outcome.ref.kind}/{outcome.ref.fingerprint[:8]}"
+        self.console.print(f"[green]ok[/] {outcome.name:<20} {how:>8}  {address:<19} {figure}", soft_wrap=True)

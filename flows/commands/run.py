@@ -1,6 +1,8 @@
 """``r1 run``: settings, session, Prefect API, progress, closing table."""
 
 import json
+import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +26,8 @@ def run_recipe(preset: str, overrides: list[str], json_file: Path | None) -> Non
     settings = Settings(**chosen)
     settings.prepare()
     started = time.monotonic()
-    with orchestrator(settings):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: the run is recorded as crashed, stages stop
+    with orchestrator(settings.home / "prefect", settings.prefect_api_url):
         summary = _run(recipe, settings, console, started)
     closing_table(console, recipe, summary, settings)
     if json_file is not None:
@@ -60,4 +63,3 @@ def _flow(name: str) -> Callable[[Recipe], Any]:
     from flows.curate import curate
 
     return curate
-

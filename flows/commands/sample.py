@@ -27,9 +27,7 @@ def draw(
     tokenizer = load_tokenizer(directory)
     text = render(template or own_template, prompt, tokenizer)
     ids = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
-    sampler = TransformersSampler(
-        load_model(directory), eos_id=tokenizer.eos_token_id, pad_id=tokenizer.pad_token_id
-    )
+    sampler = TransformersSampler(load_model(directory), eos_id=tokenizer.eos_token_id, pad_id=tokenizer.pad_token_id)
     requests = [Request(ids, derive_seed(seed, "sample", index)) for index in range(num)]
     console = Console()
     for completion in sampler.generate(requests, Sampling(max_tokens, temperature)):

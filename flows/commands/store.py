@@ -17,7 +17,9 @@ def list_all(kind: str | None) -> None:
     store = open_store(Settings().store_uri)
     console = Console()
     found = [(ref, read_manifest(store, ref)) for ref in all_artifacts(store) if kind in (None, ref.kind)]
-    table = Table("artifact", "stage", "made", "size", "figures", box=None, title_justify="left")
+    table = Table("artifact", "stage", "made", "size", "figures", box=None)
+    for column in table.columns[:4]:
+        column.no_wrap = True
     for ref, manifest in sorted(found, key=lambda pair: pair[1].provenance.get("started", 0)):
         size = sum(entry.size for entry in manifest.files)
         table.add_row(_short(ref), _stage(manifest), _when(manifest), f"{size / 1e6:.2f} MB", _figures(manifest))
@@ -31,7 +33,11 @@ def show_one(text: str) -> None:
     manifest = read_manifest(store, ref)
     console = Console()
     console.print(f"[bold]{ref.kind}/{ref.fingerprint}[/]\n{ref.uri}\nmanifest sha256 {ref.manifest_sha256}")
-    for title, value in (("settings", manifest.config), ("metrics", manifest.metrics), ("provenance", manifest.provenance)):
+    for title, value in (
+        ("settings", manifest.config),
+        ("metrics", manifest.metrics),
+        ("provenance", manifest.provenance),
+    ):
         console.print(f"\n[bold]{title}[/]")
         console.print_json(json.dumps(value))
     console.print("\n[bold]inputs[/]")

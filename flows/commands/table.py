@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -19,11 +20,12 @@ def closing_table(console: Console, recipe: Recipe, summary: dict[str, Any], set
     }
     rows = stage_rows(measured, list(recipe.suites)) if measured else []
     if rows:
-        table = Table(title=f"{recipe.preset}, seed {recipe.seed}", title_justify="left")
-        for column in rows[0]:
-            table.add_column(column, justify="left" if column == "stage" else "right")
+        columns = [name for name in rows[0] if _worth_a_column(name, list(recipe.suites))]
+        table = Table(title=f"{recipe.preset}, seed {recipe.seed}", title_justify="left", box=box.SIMPLE)
+        for name in columns:
+            table.add_column(name, justify="left" if name == "stage" else "right", no_wrap=name == "stage")
         for row in rows:
-            table.add_row(*row.values())
+            table.add_row(*(row[name] for name in columns))
         console.print(table)
     reused = sum(stage["reused"] for stage in summary["stages"])
     console.print(f"{len(summary['stages'])} stages, {reused} reused, {summary['seconds']:.1f} s")
@@ -33,6 +35,14 @@ def closing_table(console: Console, recipe: Recipe, summary: dict[str, Any], set
         console.print(f"{champion['model']} version {champion['version']} {state}: {'; '.join(champion['reasons'])}")
     for label, place in places(summary, settings).items():
         console.print(f"{label:<10} {place}", soft_wrap=True)
+
+
+def _worth_a_column(name: str, suites: list[str]) -> bool:
+    """All of the first suite but its intervals, pass@1 of the others; the report has the rest."""
+    suite, _, figure = name.partition(" ")
+    if suite in suites[1:]:
+        return figure == "pass@1"
+    return "interval" not in figure
 
 
 def places(summary: dict[str, Any], settings: Settings) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A random two-layer Qwen3 for tests, and the things trainers need around it: rollouts, and an engine that only looks."""
+"""A random two-layer Qwen3 for tests, and what trainers need around it: rollouts, and an engine that only looks."""
 
 import torch
 
@@ -41,7 +41,7 @@ def make_rollout(prompt_ids, ids, *, logprobs=None, prompt_id="p", **fields):
 
 
 def plain_logprobs(model, prompt_ids, ids, *, temperature=1.0):
-    """Log-probabilities of ``ids`` behind ``prompt_ids`` from the model's own logits: no cache, no batch, no padding."""
+    """Log-probabilities of ``ids`` behind ``prompt_ids`` by the model's own logits: no cache, batch or padding."""
     with torch.no_grad():
         logits = model(input_ids=torch.tensor([[*prompt_ids, *ids]]), use_cache=False).logits[0].double()
     table = (logits / temperature).log_softmax(-1)

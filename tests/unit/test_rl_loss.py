@@ -73,7 +73,7 @@ def test_the_clip_takes_the_pessimistic_side_of_both_signs(ratio, advantage, val
     old, one = torch.tensor([-3.0], dtype=torch.float64), torch.ones(1, dtype=torch.float64)
     parts = grpo_loss(logp, old, one * advantage, one, clip_low=0.2, clip_high=0.2)
     parts.loss.backward()
-    assert float(parts.loss) == pytest.approx(-value, abs=1e-12)
+    assert parts.loss.item() == pytest.approx(-value, abs=1e-12)
     assert float(logp.grad) == pytest.approx(-slope, abs=1e-12)
     assert (int(parts.clipped_low), int(parts.clipped_high)) == clipped
 

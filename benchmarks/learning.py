@@ -1,0 +1,141 @@
+"""What `tiny` learns, for several seeds: the figures that the documentation quotes.
+
+    python benchmarks/learning.py --seeds 0 1 2 --json out.json
+
+Every seed runs the whole recipe and, beside it, RL from the base for the same number of steps with the language reward
+(R1-Zero is the same without it). Prints a line per bound with its figure; exits with 1 when one does not hold.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--home", type=Path, help="where the runs lie; default: a temporary directory")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        home = (arguments.home or Path(temporary)).resolve()
+        results = [run_seed(seed, home) for seed in arguments.seeds]
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1))
+    sys.exit(0 if all(bound["holds"] for result in results for bound in result["bounds"]) else 1)
+
+
+def run_seed(seed: int, home: Path) -> dict[str, Any]:
+    """The recipe and the language control for one seed; prints its figures as they come."""
+    recipe = _r1(home, "tiny", f"seed={seed}")
+    control = _r1(home, "tiny-language", f"seed={seed}")
+    models = {name: metrics for name, metrics in _evaluations(recipe).items()}
+    models["r1_zero + language"] = _evaluations(control)["r1_zero"]
+    report = contamination(home, recipe)
+    bounds = check(models, report)
+    _print(seed, recipe["seconds"], models, report, bounds)
+    return {"seed": seed, "seconds": recipe["seconds"], "models": models, "curation": report, "bounds": bounds}
+
+
+def check(models: dict[str, dict[str, float]], curation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every bound of the acceptance, with its figure."""
+
+    def figure(model: str, name: str) -> float:
+        return models[model][f"sums/{name}"]
+
+    base, final = figure("base", "pass_at_1"), figure("r1", "pass_at_1")
+    zero, spoken = figure("r1_zero", "pass_at_1"), figure("r1_zero + language", "pass_at_1")
+    longer = figure("r1_zero", "length") / figure("base", "length")
+    drift, kept = figure("r1_zero", "language"), figure("r1_zero + language", "language")
+    ahead, second = final - figure("dev1", "pass_at_1"), _strings(models, "r1") - _strings(models, "dev1")
+    majority = figure("base", "cons_at_16") - base
+    rows = [
+        ("base pass@1 at most 0.35", base, base <= 0.35),
+        ("base cons@16 over its pass@1 at least 0.10", majority, majority >= 0.1),
+        ("R1-Zero pass@1 at least 0.85", zero, zero >= 0.85),
+        ("R1-Zero length over the base's at least 1.5", longer, longer >= 1.5),
+        ("language without its reward below 0.6", drift, drift < 0.6),
+        ("language with its reward at least 0.95", kept, kept >= 0.95),
+        ("pass@1 without and with it within 0.03", abs(zero - spoken), abs(zero - spoken) <= 0.03),
+        ("R1 pass@1 at least 0.90", final, final >= 0.9),
+        ("R1 pass@1 above Dev1", ahead, ahead > 0),
+        ("R1 format at least 0.98", figure("r1", "format"), figure("r1", "format") >= 0.98),
+        ("R1 second skill not below Dev1", second, second >= 0),
+        ("evaluation problems among training problems", curation["overlap"], curation["overlap"] == 0),
+    ]
+    return [{"bound": text, "figure": round(float(value), 4), "holds": bool(holds)} for text, value, holds in rows]
+
+
+def _strings(models: dict[str, dict[str, float]], model: str) -> float:
+    return models[model]["strings/pass_at_1"]
+
+
+def contamination(home: Path, summary: dict[str, Any]) -> dict[str, Any]:
+    """What curation dropped, and the overlap that is left, counted again by the problems' own keys."""
+    from components.data.files import load_rows
+    from components.data.sources import tiny_key
+    from components.store.artifact import ArtifactRef, materialize
+    from components.store.objects import open_store
+
+    ref = next(stage["ref"] for stage in summary["stages"] if stage["name"] == "curate")
+    directory = materialize(open_store(summary["store"]), ArtifactRef.model_validate(ref), home / "cache")
+    train = {tiny_key(row) for row in load_rows(directory / "train.jsonl")}
+    held_out = {tiny_key(row) for path in directory.glob("eval/*.jsonl") for row in load_rows(path)}
+    counts = json.loads((directory / "report.json").read_text())["counts"]
+    return {**counts, "overlap": len(train & held_out)}
+
+
+def _r1(home: Path, preset: str, *overrides: str) -> dict[str, Any]:
+    """One `r1 run`, as a person starts it."""
+    name = "tiny" if preset == "tiny-language" else preset
+    extra = ["flow='r1_zero'", "r1_zero.rewards.language=1.0"] if preset == "tiny-language" else []
+    extra += ["registered_name=r1-tiny-language"] if preset == "tiny-language" else []
+    summary = home / f"{preset}-{'-'.join(overrides)}.json"
+    home.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "flows.cli", "run", name, "--json", str(summary)]
+    for override in [*overrides, *extra]:
+        command += ["--set", override]
+    root = Path(__file__).resolve().parents[1]
+    environment = {**os.environ, "R1_HOME": str(home), "PYTHONPATH": str(root)}
+    subprocess.run(command, check=True, env=environment, cwd=root, stdout=subprocess.DEVNULL)
+    result: dict[str, Any] = json.loads(summary.read_text())
+    return result
+
+
+def _evaluations(summary: dict[str, Any]) -> dict[str, dict[str, float]]:
+    return {
+        stage["name"].removeprefix("evaluate/"): stage["metrics"]
+        for stage in summary["stages"]
+        if stage["name"].startswith("evaluate/")
+    }
+
+
+def _print(
+    seed: int,
+    seconds: float,
+    models: dict[str, dict[str, float]],
+    curation: dict[str, Any],
+    bounds: list[dict[str, Any]],
+) -> None:
+    print(f"\nseed {seed}: {seconds:.0f} s")
+    print(f"  {'model':<20} pass@1 cons@16 format language length wait  by terms (2 3 4 5)        strings")
+    for name, m in models.items():
+        levels = " ".join(f"{m[f'sums/pass_at_1_level_{n}']:.3f}" for n in (2, 3, 4, 5))
+        print(
+            f"  {name:<20} {m['sums/pass_at_1']:.3f}  {m['sums/cons_at_16']:.3f}   {m['sums/format']:.3f}  "
+            f"{m['sums/language']:.3f}    {m['sums/length']:5.1f}  {m['sums/reflection']:.3f} {levels}  "
+            f"{_strings(models, name):.3f}"
+        )
+    print(f"  curation: {curation}")
+    for bound in bounds:
+        print(f"  {'holds ' if bound['holds'] else 'FAILS '} {bound['bound']:<46} {bound['figure']:.3f}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    main()

@@ -1,0 +1,22 @@
+"""Shared by all tests: nothing leaves the machine, nothing is skipped in silence."""
+
+import os
+import shutil
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
+
+
+def need_program(name: str) -> str:
+    """The path of a program from the system's packages; without it the test is skipped by name, or fails in CI."""
+    path = shutil.which(name)
+    if path is None:
+        message = f"{name} is not installed; `make system` installs it where apt and root are at hand"
+        if os.environ.get("R1_NO_SKIPS") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    return path

@@ -1,0 +1,76 @@
+"""kill -9 of the whole process group during GRPO, at three steps, then the same command: the same weights, bit for bit."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+
+from components.tracking.metrics import read_spool
+from tests.runs import ROOT, command, environment, run_recipe
+
+SETTINGS = ["flow='r1_zero'", "r1_zero.steps=12", "r1_zero.checkpoint_every=3", "r1_zero.min_pass_rate=0.0"]
+KILL_AFTER = [4, 8, 11]
+
+
+def test_a_run_killed_at_three_steps_ends_with_the_weights_of_an_uninterrupted_one(tmp_path: Path) -> None:
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    run_recipe(straight, "smoke", *SETTINGS)
+    for step in KILL_AFTER:
+        _kill_after(killed, step)
+    summary = run_recipe(killed, "smoke", *SETTINGS)
+    assert _weights(killed) == _weights(straight)
+    assert _content(killed) == _content(straight)
+    zero = next(stage for stage in summary["stages"] if stage["name"] == "r1_zero")
+    assert not zero["reused"]
+    assert _logged_steps(killed, summary["run"]) == list(range(1, 13))
+
+
+def _kill_after(home: Path, step: int) -> None:
+    """Start the run in a group of its own, wait until the spool holds ``step``, kill the group; nothing may survive."""
+    sets = [part for setting in SETTINGS for part in ("--set", setting)]
+    process = subprocess.Popen(
+        command("run", "smoke", *sets),
+        env=environment(home),
+        cwd=ROOT,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 180
+    while not any(row.step >= step for path in home.glob("work/grpo-*/metrics.jsonl") for row in read_spool(path)):
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline, f"step {step} was not reached"
+        time.sleep(0.02)
+    family = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=30)
+    gone = time.monotonic() + 5
+    while survivors := [pid for pid in family if psutil.pid_exists(pid)]:
+        assert time.monotonic() < gone, f"still alive after 5 s: {survivors}"
+        time.sleep(0.05)
+
+
+def _weights(home: Path) -> dict[str, str]:
+    """sha256 of every weight file, by the artifact it stands in."""
+    found = (home / "store" / "artifacts").rglob("*.safetensors")
+    return {p.relative_to(home).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in found}
+
+
+def _content(home: Path) -> dict[str, list[dict[str, object]]]:
+    """Files of every artifact but the report, which shows times."""
+    manifests = {p.parent.name: json.loads(p.read_text()) for p in (home / "store/artifacts").glob("*/*/MANIFEST.json")}
+    return {name: m["files"] for name, m in manifests.items() if m["kind"] != "report"}
+
+
+def _logged_steps(home: Path, parent: str) -> list[int]:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
+    where = f"tags.`mlflow.parentRunId` = '{parent}' and attributes.run_name = 'r1_zero'"
+    (run,) = client.search_runs([client.get_run(parent).info.experiment_id], where)
+    return [metric.step for metric in client.get_metric_history(run.info.run_id, "reward")]

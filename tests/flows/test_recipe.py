@@ -1,0 +1,121 @@
+"""The whole recipe, two steps of everything, as a person starts it."""
+
+import json
+
+from components.store.artifact import ArtifactRef, all_artifacts, read_manifest, verify
+from components.store.objects import open_store
+from tests.flows.conftest import Ran
+from tests.runs import r1, run_recipe, stages
+
+RECIPE = [
+    "curate",
+    "base",
+    "r1_zero",
+    "cold_start/chains",
+    "dev1",
+    "dev2",
+    "reject",
+    "dev3",
+    "distilled",
+    "r1",
+    "report",
+]
+MEASURED = ["base", "student", "r1_zero", "dev1", "dev2", "dev3", "distilled", "r1", "student_rl"]
+
+
+def test_every_stage_of_the_recipe_has_run(smoke: Ran) -> None:
+    names = stages(smoke.summary)
+    assert set(RECIPE) <= set(names)
+    assert {f"evaluate/{name}" for name in MEASURED} <= set(names)
+    assert not any(stage["reused"] for stage in names.values())
+
+
+def test_evaluations_carry_the_figures_people_look_for(smoke: Ran) -> None:
+    metrics = stages(smoke.summary)["evaluate/r1"]["metrics"]
+    for figure in ("pass_at_1", "cons_at_4", "format", "language", "length", "reflection", "pass_at_1_level_5"):
+        assert f"sums/{figure}" in metrics
+    assert metrics["sums/problems"] == 16
+
+
+def test_the_dev3_stage_starts_from_the_base_and_not_from_dev2(smoke: Ran) -> None:
+    names = stages(smoke.summary)
+    store = open_store(smoke.summary["store"])
+    manifest = read_manifest(store, ArtifactRef.model_validate(names["dev3"]["ref"]))
+    assert manifest.inputs["model"].fingerprint == names["base"]["ref"]["fingerprint"]
+
+
+def test_every_published_artifact_verifies(smoke: Ran) -> None:
+    store = open_store(smoke.summary["store"])
+    refs = all_artifacts(store)
+    assert len(refs) >= len(RECIPE) + len(MEASURED)
+    for ref in refs:
+        verify(store, ref)
+
+
+def test_a_second_run_reuses_every_stage(smoke: Ran) -> None:
+    again = run_recipe(smoke.home, "smoke")
+    assert [s["name"] for s in again["stages"] if not s["reused"]] == []
+    assert again["champion"]["version"] == smoke.summary["champion"]["version"]
+
+
+def test_a_change_to_distill_recomputes_distillation_and_what_follows_it(smoke: Ran) -> None:
+    changed = run_recipe(smoke.home, "smoke", "distill.learning_rate=2e-4")
+    assert {s["name"] for s in changed["stages"] if not s["reused"]} == {"distilled", "evaluate/distilled", "report"}
+
+
+def test_the_commands_show_what_is_there(smoke: Ran) -> None:
+    final = stages(smoke.summary)["r1"]["ref"]
+    name = f"{final['kind']}/{final['fingerprint'][:12]}"
+    assert name in r1(smoke.home, "ls").stdout
+    shown = r1(smoke.home, "show", name).stdout
+    assert final["fingerprint"] in shown
+    assert "model/model.safetensors" in shown
+    lineage = r1(smoke.home, "lineage", name).stdout
+    assert stages(smoke.summary)["base"]["ref"]["fingerprint"][:12] in lineage
+    page = r1(smoke.home, "report").stdout.strip()
+    assert page.endswith("report.html")
+    sampled = r1(smoke.home, "sample", "champion", "37+45", "-n", "2")
+    assert sampled.returncode == 0, sampled.stderr
+    assert sampled.stdout.count("37+45=") == 2
+
+
+def test_the_tracking_run_has_children_with_curves_and_inputs(smoke: Ran) -> None:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{smoke.home / 'mlflow.db'}")
+    parent = smoke.summary["run"]
+    experiment = client.get_run(parent).info.experiment_id
+    children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'", max_results=100)
+    names = {run.info.run_name: run for run in children}
+    assert set(RECIPE) <= set(names)
+    zero = names["r1_zero"]
+    assert [m.step for m in client.get_metric_history(zero.info.run_id, "reward")] == [1, 2, 3, 4]
+    assert {entry.dataset.name for entry in client.get_run(zero.info.run_id).inputs.dataset_inputs} == {
+        "policy",
+        "dataset",
+    }
+    assert all(run.info.status == "FINISHED" for run in children)
+
+
+def test_the_champion_points_at_its_artifact(smoke: Ran) -> None:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{smoke.home / 'mlflow.db'}", registry_uri=f"sqlite:///{smoke.home / 'mlflow.db'}")
+    version = client.get_model_version_by_alias("r1-smoke", "champion")
+    assert version.source == stages(smoke.summary)["r1"]["ref"]["uri"]
+    assert version.tags["r1.fingerprint"] == stages(smoke.summary)["r1"]["ref"]["fingerprint"]
+
+
+def test_no_evaluation_problem_is_a_training_problem(smoke: Ran) -> None:
+    from components.data.files import load_rows
+    from components.data.sources import tiny_key
+    from components.store.artifact import materialize
+
+    store = open_store(smoke.summary["store"])
+    dataset = ArtifactRef.model_validate(stages(smoke.summary)["curate"]["ref"])
+    directory = materialize(store, dataset, smoke.home / "cache")
+    train = {tiny_key(row) for row in load_rows(directory / "train.jsonl")}
+    evaluation = {tiny_key(row) for path in directory.glob("eval/*.jsonl") for row in load_rows(path)}
+    assert evaluation
+    assert not train & evaluation
+    assert json.loads((directory / "report.json").read_text())["counts"]["evaluation"] == 22

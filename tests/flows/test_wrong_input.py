@@ -1,0 +1,91 @@
+"""Wrong input gets one message that names the field and the mend, exit code 2, no traceback, nothing published."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from components.models import BUILTIN
+from tests.runs import r1
+
+GSM8K = [{"question": f"What is {n} plus {n}?", "answer": f"It is #### {2 * n}"} for n in range(300)]
+
+
+def _refused(home: Path, *arguments: str) -> str:
+    done = r1(home, *arguments)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert not list((home / "store").rglob("MANIFEST.json")) if home.is_dir() else True
+    return done.stderr
+
+
+def test_an_unknown_setting_is_named_with_the_likely_one(tmp_path: Path) -> None:
+    assert "distill.epoch: unknown setting; did you mean epochs?" in _refused(
+        tmp_path, "run", "smoke", "--set", "distill.epoch=3"
+    )
+
+
+def test_a_nan_learning_rate_is_refused(tmp_path: Path) -> None:
+    assert "grpo.learning_rate" in _refused(tmp_path, "run", "smoke", "--set", "grpo.learning_rate=nan")
+
+
+def test_an_unknown_preset_names_the_likely_one(tmp_path: Path) -> None:
+    assert "did you mean smoke?" in _refused(tmp_path, "run", "smoek")
+
+
+def test_a_missing_file_names_the_setting(tmp_path: Path) -> None:
+    message = _refused(tmp_path / "h", "run", "gsm8k-curate", "--set", f"data.path={tmp_path}/absent.jsonl")
+    assert "data.path" in message
+    assert "absent.jsonl" in message
+
+
+def test_a_model_directory_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(BUILTIN["tiny-base"], model)
+    (model / "tokenizer.json").unlink()
+    message = _refused(tmp_path / "h", "run", "smoke", "--set", f"base.source={model}", "--set", "flow='r1_zero'")
+    assert "tokenizer" in message
+
+
+def test_a_store_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file, not a directory")
+    message = _refused(tmp_path / "h", "run", "smoke", "--set", f"store={blocked}/store")
+    assert str(blocked) in message
+
+
+def test_malformed_rows_are_quarantined_with_line_and_reason(tmp_path: Path) -> None:
+    lines = [json.dumps(row) for row in GSM8K]
+    lines[7] = '{"question": "half a row'
+    lines[11] = json.dumps({"question": "no answer here"})
+    source, against = tmp_path / "train.jsonl", tmp_path / "test.jsonl"
+    source.write_text("\n".join([*lines, lines[3]]) + "\n")
+    against.write_text(json.dumps(GSM8K[20]) + "\n")
+    home = tmp_path / "h"
+    settings = ("--set", f"data.path={source}", "--set", f"data.against={against}")
+    done = r1(home, "run", "gsm8k-curate", *settings, "--json", str(tmp_path / "s.json"))
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "s.json").read_text())["stages"][0]["metrics"]
+    assert (metrics["read"], metrics["quarantined"], metrics["duplicates"], metrics["contaminated"]) == (302, 2, 1, 1)
+    quarantine = [
+        json.loads(line) for line in next((home / "store").rglob("quarantine.jsonl")).read_text().splitlines()
+    ]
+    assert [entry["line"] for entry in quarantine] == [8, 12]
+    assert all(entry["reason"] for entry in quarantine)
+
+
+def test_too_many_malformed_rows_fail_with_a_table_of_reasons(tmp_path: Path) -> None:
+    source = tmp_path / "train.jsonl"
+    source.write_text("\n".join(['{"question": 1}'] * 10 + [json.dumps(row) for row in GSM8K[:50]]) + "\n")
+    message = _refused(tmp_path / "h", "run", "gsm8k-curate", "--set", f"data.path={source}")
+    assert "max_bad_fraction" in message
+
+
+@pytest.mark.parametrize("preset", ["tiny", "qwen2.5-0.5b-gsm8k", "qwen2.5-1.5b-math", "r1-zero-7b", "r1-32b"])
+def test_plan_prints_stages_and_parameter_counts(tmp_path: Path, preset: str) -> None:
+    done = r1(tmp_path, "plan", preset)
+    assert done.returncode == 0, done.stderr
+    assert "r1_zero" in done.stdout
+    expected = {"r1-zero-7b": "7,615,616,512", "r1-32b": "32,763,876,352", "tiny": "builtin:tiny-base"}
+    assert expected.get(preset, "494,032,768" if "0.5b" in preset else "1,543,714,304") in done.stdout

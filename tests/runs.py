@@ -1,0 +1,46 @@
+"""Starting `r1` as a person does: a process of its own, a home of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "flows.cli", *arguments]
+
+
+def environment(home: Path) -> dict[str, str]:
+    keep = {k: v for k, v in os.environ.items() if not k.startswith(("R1_", "PREFECT_", "MLFLOW_"))}
+    return {**keep, "R1_HOME": str(home), "PYTHONPATH": str(ROOT), "COLUMNS": "160", "NO_COLOR": "1"}
+
+
+def r1(home: Path, *arguments: str, timeout: float = 400) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; output captured."""
+    return subprocess.run(
+        command(*arguments),
+        env=environment(home),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def run_recipe(home: Path, preset: str, *overrides: str) -> dict[str, Any]:
+    """`r1 run`, which has to succeed; the summary it wrote."""
+    summary = home / "summary.json"
+    sets = [part for override in overrides for part in ("--set", override)]
+    done = r1(home, "run", preset, *sets, "--json", str(summary))
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    result: dict[str, Any] = json.loads(summary.read_text())
+    return result
+
+
+def stages(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {stage["name"]: stage for stage in summary["stages"]}

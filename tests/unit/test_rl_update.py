@@ -1,0 +1,151 @@
+"""From rollouts to a gradient: right against plain loops, and the same for every cut and every padding."""
+
+import math
+import random
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from components.rl.update import Trained, completion_logprobs, frozen_logprobs, split_at_random, update_policy
+from tests.fakes.tiny import EOS, LookingEngine, make_rollout, plain_logprobs, tiny_model
+
+SETTINGS = {"pad_id": 0, "temperature": 0.9, "clip_low": 0.2, "clip_high": 0.2, "kl_weight": 0.05, "max_tokens": 10**6}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_model()
+
+
+def make_batch(model, num=9, *, off_policy=True):
+    """Completions of 1 to 14 tokens, with log-probabilities of an older policy and of a reference."""
+    rng = random.Random(5)
+    batch = []
+    for i in range(num):
+        prompt = [rng.randrange(2, 40) for _ in range(rng.randint(1, 6))]
+        ids = [rng.randrange(2, 40) for _ in range(i % 5 * 3)] + [EOS]
+        logprobs = plain_logprobs(model, prompt, ids, temperature=0.9)
+        moved = [torch.tensor([p + rng.gauss(0, 0.3) for p in logprobs]) for _ in range(2)]
+        rollout = make_rollout(prompt, ids, logprobs=logprobs, prompt_id=str(i))
+        batch.append(Trained(rollout, rng.gauss(0, 1), *(moved if off_policy else (None, moved[1]))))
+    return batch
+
+
+def gradient(model, batch, **changed):
+    engine = LookingEngine(model)
+    metrics = update_policy(engine, model, batch, **(SETTINGS | changed))
+    return engine.gradients[0], metrics, engine.backwards
+
+
+def test_log_probabilities_are_those_of_a_plain_forward_pass(model):
+    rollouts = [t.rollout for t in make_batch(model)]
+    logp, entropy = completion_logprobs(model, rollouts, pad_id=0, temperature=0.9)
+    expected = [p for r in rollouts for p in r.logprobs]
+    assert_close(logp.detach(), torch.tensor(expected), atol=1e-5, rtol=0)
+    assert entropy.shape == logp.shape
+    assert (entropy > 0).all()
+
+
+def test_frozen_log_probabilities_keep_their_order_and_carry_no_gradient(model):
+    rollouts = [t.rollout for t in make_batch(model)]
+    found = frozen_logprobs(model, rollouts, pad_id=0, temperature=0.9, max_tokens=30)
+    for rollout, logp in zip(rollouts, found, strict=True):
+        assert_close(logp, torch.tensor(rollout.logprobs), atol=1e-5, rtol=0)
+        assert not logp.requires_grad
+
+
+def test_loss_and_metrics_are_those_of_plain_loops(model):
+    batch = make_batch(model)
+    _, metrics, _ = gradient(model, batch)
+    total = kl = low = high = 0.0
+    for t in batch:
+        inner = 0.0
+        for p, o, r in zip(t.rollout.logprobs, t.old_logprobs.tolist(), t.ref_logprobs.tolist(), strict=True):
+            rho, divergence = math.exp(p - o), math.exp(r - p) - (r - p) - 1
+            clipped = min(max(rho, 0.8), 1.2)
+            inner += min(rho * t.advantage, clipped * t.advantage) - 0.05 * divergence
+            kl += divergence
+            low += t.advantage < 0 and rho < 0.8
+            high += t.advantage > 0 and rho > 1.2
+        total -= inner / len(t.rollout.ids) / len(batch)
+    tokens = sum(len(t.rollout.ids) for t in batch)
+    assert metrics["loss"] == pytest.approx(total, abs=1e-5)
+    assert metrics["kl"] == pytest.approx(kl / tokens, abs=1e-5)
+    assert metrics["clipped_low"] == pytest.approx(low / tokens)
+    assert metrics["clipped_high"] == pytest.approx(high / tokens)
+    assert metrics["mismatch"] < 1e-4
+    assert low > 0
+    assert high > 0
+
+
+@pytest.mark.parametrize("max_tokens", [1, 25, 60])
+@pytest.mark.parametrize("off_policy", [True, False])
+def test_any_cut_into_micro_batches_gives_the_same_gradient(model, max_tokens, off_policy):
+    batch = make_batch(model, off_policy=off_policy)
+    whole, metrics, backwards = gradient(model, batch)
+    cut, cut_metrics, cut_backwards = gradient(model, batch, max_tokens=max_tokens)
+    assert backwards == 1 < cut_backwards
+    assert_close(cut, whole, atol=1e-6, rtol=0)
+    assert float(whole.abs().max()) > 1e-3
+    assert cut_metrics == pytest.approx(metrics, abs=1e-5)
+
+
+def test_any_order_of_completions_gives_the_same_gradient(model):
+    batch = make_batch(model)
+    assert_close(gradient(model, batch[::-1])[0], gradient(model, batch)[0], atol=1e-6, rtol=0)
+
+
+def test_padding_has_no_part_in_the_gradient(model):
+    batch = make_batch(model)
+    assert_close(gradient(model, batch, pad_id=17)[0], gradient(model, batch)[0], atol=1e-6, rtol=0)
+
+
+def test_a_long_neighbour_without_advantage_changes_only_the_denominator(model):
+    batch = [Trained(t.rollout, t.advantage) for t in make_batch(model)]
+    neighbour = Trained(make_rollout([5], range(2, 40)), 0.0)
+    with_it, without = gradient(model, [*batch, neighbour])[0], gradient(model, batch)[0]
+    assert_close(with_it * 10 / 9, without, atol=1e-6, rtol=0)
+
+
+def test_on_policy_it_is_the_policy_gradient(model):
+    batch = [Trained(t.rollout, t.advantage) for t in make_batch(model)]
+    found = gradient(model, batch, kl_weight=0.0)[0]
+    loss = torch.zeros(())
+    for t in batch:
+        ids = torch.tensor([[*t.rollout.prompt_ids, *t.rollout.ids]])
+        table = (model(input_ids=ids).logits[0] / 0.9).log_softmax(-1)
+        first = len(t.rollout.prompt_ids) - 1
+        spoken = sum(table[first + i, token] for i, token in enumerate(t.rollout.ids))
+        loss = loss - t.advantage * spoken / len(t.rollout.ids) / len(batch)
+    loss.backward()
+    expected = torch.cat([p.grad.flatten() for p in model.parameters()])
+    model.zero_grad(set_to_none=True)
+    assert_close(found, expected, atol=1e-6, rtol=0)
+
+
+def test_mismatch_sees_a_sampler_that_serves_other_weights_and_one_that_serves_nonsense(model):
+    stale = [
+        Trained(make_rollout(t.rollout.prompt_ids, t.rollout.ids, logprobs=[-1.0] * len(t.rollout.ids)), t.advantage)
+        for t in make_batch(model, 3)
+    ]
+    assert gradient(model, stale)[1]["mismatch"] > 0.5
+    broken = [Trained(make_rollout([5], [7, EOS], logprobs=[math.nan, -1.0]), 1.0), *stale]
+    assert gradient(model, broken)[1]["mismatch"] == math.inf
+
+
+def test_an_empty_batch_steps_without_a_gradient_and_has_every_metric(model):
+    found, metrics, backwards = gradient(model, [])
+    assert backwards == 0
+    assert not found.any()
+    assert set(metrics) == set(gradient(model, make_batch(model, 2))[1])
+    assert all(math.isfinite(value) for value in metrics.values())
+
+
+def test_mini_batches_share_out_the_batch_at_random_but_repeatably(model):
+    batch = make_batch(model)
+    assert split_at_random(batch, 1, seed=0) == [batch]
+    parts = split_at_random(batch, 4, seed=0)
+    assert [len(p) for p in parts] == [2, 2, 3, 2]
+    assert sorted(t.rollout.prompt_id for p in parts for t in p) == [str(i) for i in range(9)]
+    assert parts == split_at_random(batch, 4, seed=0) != split_at_random(batch, 4, seed=1)
