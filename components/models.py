@@ -22,7 +22,7 @@ HUB_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 
 
 def locate_model(source: str, revision: str | None = None, *, cache: Path | None = None) -> Path:
-    """The local directory of ``source``: ``builtin:NAME``, a directory, or a hub id (downloaded, weights as safetensors).
+    """The local directory of ``source``: ``builtin:NAME``, a directory, or a hub id (downloaded; safetensors only).
 
     Raises :class:`ModelError` naming what is missing and the mend.
     """
@@ -36,39 +36,56 @@ def locate_model(source: str, revision: str | None = None, *, cache: Path | None
         return check_model_directory(path)
     if path.is_absolute() or source.startswith((".", "~")) or source.count("/") != 1:
         raise ModelError(
-            f"base.source: {source} is not a directory here; give a model directory or a hub id such as Qwen/Qwen2.5-0.5B"
+            f"base.source: {source} is not a directory here; give a model directory or a hub id such as "
+            "Qwen/Qwen2.5-0.5B"
         )
     return check_model_directory(_download(source, revision, cache))
 
 
 def _download(source: str, revision: str | None, cache: Path | None) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(source, revision=revision, cache_dir=cache, allow_patterns=HUB_PATTERNS))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
-            f"base.source: hub model {source} (revision {revision or 'main'}) could not be fetched: {error}. Check the id and "
-            "the network, set HF_TOKEN for a gated model, or give a local model directory"
+            f"base.source: hub model {source} (revision {revision or 'main'}) could not be fetched: {error}. Check the id "
+            "and the network, set HF_TOKEN for a gated model, or give a local model directory"
         ) from error
 
 
 def check_model_directory(directory: Path) -> Path:
-    """``directory`` if it can be loaded: a config, a tokenizer and safetensors weights; :class:`ModelError` otherwise."""
+    """``directory`` if it has a config, a tokenizer and safetensors weights, and no code; else :class:`ModelError`."""
     if not (directory / "config.json").is_file():
         raise ModelError(f"{directory}: config.json is missing; this is not a model directory")
     if not any((directory / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
         raise ModelError(
-            f"{directory}: no tokenizer (tokenizer.json); save one beside the weights with tokenizer.save_pretrained(...)"
+            f"{directory}: no tokenizer (tokenizer.json); save one beside the weights with "
+            "tokenizer.save_pretrained(...)"
         )
     if not any(directory.glob("*.safetensors")):
         raise ModelError(
-            f"{directory}: no *.safetensors; convert the weights with model.save_pretrained(..., safe_serialization=True)"
+            f"{directory}: no *.safetensors; convert the weights with "
+            "model.save_pretrained(..., safe_serialization=True)"
         )
-    if "auto_map" in json.loads((directory / "config.json").read_text()):
-        raise ModelError(f"{directory}: config.json asks for code of its own (auto_map), which r1flow never runs")
+    for name in ("config.json", "tokenizer_config.json"):
+        _refuse_code(directory / name)
     return directory
+
+
+def _refuse_code(path: Path) -> None:
+    """transformers would ask at the terminal whether to run it."""
+    if not path.is_file():
+        return
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        settings = None
+    if not isinstance(settings, dict):
+        raise ModelError(f"{path.parent}: {path.name} is not a JSON object; fetch or save the model again")
+    if "auto_map" in settings:
+        raise ModelError(f"{path.parent}: {path.name} asks for code of its own (auto_map), which r1flow never runs")
 
 
 def directory_digest(directory: Path) -> str:

@@ -31,8 +31,7 @@ def make_report(recipe: Recipe, name: str, champion: Champion | None) -> Work:
             for o in outcomes
         ],
     }
-    config = {"suites": list(recipe.suites), "champion": champion.model_dump(exclude={"version"}) if champion else None}
-    return Work(name, "report", recipe, config, {o.name: o.ref for o in outcomes}, notes=notes)
+    return Work(name, "report", recipe, {"suites": list(recipe.suites)}, {o.name: o.ref for o in outcomes}, notes=notes)
 
 
 def publish_report(recipe: Recipe, champion: Champion | None) -> StageOutcome:

@@ -20,8 +20,8 @@ def load_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
         hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(preset_names())}"
         raise ConfigError(f"no preset {name!r}{hint}")
     try:
-        data = tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:  # also bytes that are no text, and endless nesting
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
     for override in overrides:
         _apply(data, override)
@@ -66,7 +66,7 @@ def _value(text: str) -> Any:
     """A TOML literal where it is one (numbers, booleans, lists, quoted text), else the text itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # also numbers of more digits than Python reads, and endless nesting
         return text
 
 

@@ -11,11 +11,13 @@ from components.config.stages import (
     Count,
     GateConfig,
     GrpoConfig,
+    Positive,
     RejectConfig,
     Section,
     SftConfig,
     Share,
     SuiteConfig,
+    Weight,
 )
 
 PRESETS = Path(__file__).parent / "presets"
@@ -113,9 +115,9 @@ class BaseTrainingConfig(Section):
     size: Literal["base", "student"] = "base"
     steps: Count
     rows_per_step: Count = 160
-    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
-    warmup_steps: int = 50
-    weight_decay: float = 0.01
+    learning_rate: Positive = 3e-3
+    warmup_steps: Annotated[int, Field(ge=0)] = 50
+    weight_decay: Weight = 0.01
     micro_tokens: Count = 3072
     checkpoint_every: Count = 500
 

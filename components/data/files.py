@@ -3,13 +3,22 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from components.data.schema import Row
+from components.errors import DataError
 
 
 def load_rows(path: Path) -> list[Row]:
-    """Rows that r1flow itself has written; anything else in the file is an error."""
+    """Rows that r1flow itself has written; anything else in the file is a DataError naming the line."""
+    rows = []
     with path.open(encoding="utf-8") as lines:
-        return [Row.model_validate_json(line) for line in lines]
+        for number, line in enumerate(lines, 1):
+            try:
+                rows.append(Row.model_validate_json(line))
+            except ValidationError as error:
+                raise DataError(f"{path}, line {number}: not a row that r1flow wrote: {error}") from error
+    return rows
 
 
 def dump_rows(rows: Iterable[Row], path: Path) -> None:

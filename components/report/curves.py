@@ -21,7 +21,7 @@ UNITS_PER_INCH = 72  # matplotlib's SVG user units
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "r1flow",
-    "font.size": 9.0,
+    "font.size": 9.5,
     "font.sans-serif": ["DejaVu Sans"],
     "axes.edgecolor": LINE,
     "axes.labelcolor": MUTED,
@@ -44,22 +44,18 @@ class Curve:
 
 
 CURVES = (
-    Curve("reward", "Reward", "mean of the weighted sum of the stage's rewards", 2),
-    Curve("pass_at_1", "pass@1 on training problems", "share of completions that are correct", 2, top=1.0),
+    Curve("reward", "Reward", "mean of the weighted sum", 2),
+    Curve("pass_at_1", "pass@1 on training problems", "share of completions", 2, top=1.0),
     Curve("length", "Response length", "mean tokens per completion", 1),
-    Curve("language", "Language consistency", "share of the thought in the target language", 2, top=1.0),
-    Curve("reflection", "Reflection", "share of completions with a reflection word", 3),
+    Curve("language", "Language consistency", "share of the target language", 2, top=1.0),
+    Curve("reflection", "Reflection", "share with a reflection word", 3),
     Curve("entropy", "Entropy", "nats per token", 2),
 )
 
 
 def series(history: Sequence[Metrics], key: str) -> list[tuple[float, float]]:
     """(step, value) of one metric; the start model's own figures (``preflight/...``) stand at step 0."""
-    return [
-        (row["step"], value)
-        for row in history
-        if (value := row.get(key, row.get(f"preflight/{key}"))) is not None
-    ]
+    return [(row["step"], value) for row in history if (value := row.get(key, row.get(f"preflight/{key}"))) is not None]
 
 
 def thin(points: Sequence[tuple[float, float]]) -> tuple[list[tuple[float, float]], int]:

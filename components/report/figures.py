@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from components.report import paper
 from components.report.curves import CURVES, Curve, axis_top, curve_plot, series, shape_plot, thin
-from components.report.stages import MAIN_LINE, Metrics, in_recipe_order, number, stage_name
+from components.report.stages import MAIN_LINE, Metrics, in_recipe_order, number, share_interval, stage_name
 
 TICKS = {"base": "Base", "r1_zero": "Zero", "dev1": "Dev1", "dev2": "Dev2", "dev3": "Dev3", "r1": "R1"}
 TITLES = {"dev2": "Dev2", "student_rl": "Student"}
@@ -71,7 +71,9 @@ def shape_figures(metrics_by_model: Mapping[str, Metrics], suites: Sequence[str]
 
 def _paper_panel() -> Panel:
     points = [(row.aime, row.aime, row.aime) for row in paper.STAGES]
-    label = "The paper's AIME 2024 pass@1 by stage: " + ", ".join(f"{stage_name(s.stage)} {s.aime} %" for s in paper.STAGES)
+    label = "The paper's AIME 2024 pass@1 by stage: " + ", ".join(
+        f"{stage_name(s.stage)} {s.aime} %" for s in paper.STAGES
+    )
     ticks = [TICKS[row.stage] for row in paper.STAGES]
     svg = shape_plot("shape-paper", ticks, points, top=100.0, digits=1, label=label, own=False)
     return Panel("The paper: AIME 2024", "pass@1, %", Markup(svg))
@@ -79,4 +81,5 @@ def _paper_panel() -> Panel:
 
 def _interval(metrics: Metrics, key: str) -> tuple[float, float, float]:
     value = metrics[key]
-    return (value, metrics.get(f"{key}_low", value), metrics.get(f"{key}_high", value))
+    low, high = share_interval(metrics, key) or (value, value)
+    return (value, low, high)

@@ -55,7 +55,9 @@ def render(facts: Mapping[str, Any]) -> str:
 
 def collect(inputs: Mapping[str, Path], notes: Mapping[str, Any]) -> dict[str, Any]:
     """Everything the template shows, by section; an empty value leaves its section out."""
-    evaluations = {name.removeprefix("evaluate/"): path for name, path in inputs.items() if name.startswith("evaluate/")}
+    evaluations = {
+        name.removeprefix("evaluate/"): path for name, path in inputs.items() if name.startswith("evaluate/")
+    }
     metrics = {model: _json(path / "metrics.json") for model, path in evaluations.items()}
     histories = {stage: _history(path) for stage, path in inputs.items() if (path / "history.jsonl").exists()}
     suites = suites_of(metrics)
@@ -87,7 +89,11 @@ def _changes(metrics: Mapping[str, Metrics], suite: str) -> str:
     if len(line) < 2:
         return ""
     first, last = metrics[line[0]], metrics[line[-1]]
-    wanted = (("length", "response length", 1, " tokens"), ("language", "language consistency", 2, ""), ("format", "format", 2, ""))
+    wanted = (
+        ("length", "response length", 1, " tokens"),
+        ("language", "language consistency", 2, ""),
+        ("format", "format", 2, ""),
+    )
     parts = [
         f"{name} {number(first[key], digits)} \u2192 {number(last[key], digits)}{unit}"
         for short, name, digits, unit in wanted

@@ -107,7 +107,8 @@ def _answers(evaluation: Path, suite: str) -> Path:
 def _summary(model: str, rows: list[dict[str, Any]]) -> Answers:
     ordered = sorted(rows, key=lambda row: row["sample"])
     samples = tuple(
-        Sample(printable(shorten(row["text"])), row["verdict"] or "UNSCORED", row["num_tokens"]) for row in ordered[:SHOWN]
+        Sample(printable(shorten(row["text"])), row["verdict"] or "UNSCORED", row["num_tokens"])
+        for row in ordered[:SHOWN]
     )
     return Answers(model, sum(row["verdict"] == "CORRECT" for row in rows), len(rows), samples)
 
@@ -123,5 +124,7 @@ def _rows(answers: Path, problem: str) -> list[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     columns = ["prompt", "gold", "level", "sample", "text", "verdict", "num_tokens"]
-    found: list[dict[str, Any]] = pq.read_table(answers, columns=columns, filters=[("problem_id", "=", problem)]).to_pylist()
+    found: list[dict[str, Any]] = pq.read_table(
+        answers, columns=columns, filters=[("problem_id", "=", problem)]
+    ).to_pylist()
     return found

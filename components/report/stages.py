@@ -43,7 +43,9 @@ def in_recipe_order(stages: Iterable[str]) -> list[str]:
 def suites_of(metrics_by_model: Mapping[str, Metrics]) -> list[str]:
     """The suites that were measured: first the one with the most to learn (lowest pass@1 at the start), then by name."""
     suffix = "/pass_at_1"
-    names = {key.removesuffix(suffix) for metrics in metrics_by_model.values() for key in metrics if key.endswith(suffix)}
+    names = {
+        key.removesuffix(suffix) for metrics in metrics_by_model.values() for key in metrics if key.endswith(suffix)
+    }
 
     def start(suite: str) -> float:
         measured = (metrics_by_model[model].get(suite + suffix) for model in in_recipe_order(metrics_by_model))
@@ -78,10 +80,10 @@ def suite_rows(metrics_by_model: Mapping[str, Metrics], suite: str) -> dict[str,
 
 
 def _cells(metrics: Metrics, suite: str, votes: Sequence[str]) -> dict[str, str]:
-    low, high = (metrics.get(f"{suite}/pass_at_1_{end}") for end in ("low", "high"))
+    interval = share_interval(metrics, f"{suite}/pass_at_1")
     return {
         "pass@1": share(metrics.get(f"{suite}/pass_at_1")),
-        "95 % interval": "" if low is None or high is None else f"{low:.3f} to {high:.3f}",
+        "95 % interval": "" if interval is None else "{:.3f} to {:.3f}".format(*interval),
         **{f"cons@{k}": share(metrics.get(f"{suite}/cons_at_{k}")) for k in votes},
         "format": share(metrics.get(f"{suite}/format")),
         "language": share(metrics.get(f"{suite}/language")),
@@ -115,6 +117,12 @@ def headline(metrics_by_model: Mapping[str, Metrics], suite: str) -> str:
     return f"pass@1 on {suite}: {' -> '.join(figures)}" if figures else ""
 
 
+def share_interval(metrics: Metrics, key: str) -> tuple[float, float] | None:
+    """The 95 % interval of a share, cut at 0 and 1, where the normal approximation knows no bounds."""
+    low, high = metrics.get(f"{key}_low"), metrics.get(f"{key}_high")
+    return None if low is None or high is None else (max(0.0, low), min(1.0, high))
+
+
 def share(value: float | None) -> str:
     return number(value, 3)
 
@@ -126,5 +134,7 @@ def number(value: float | None, digits: int) -> str:
 
 def _votes(metrics_by_model: Mapping[str, Metrics], suite: str) -> list[str]:
     prefix = f"{suite}/cons_at_"
-    found = {key.removeprefix(prefix) for metrics in metrics_by_model.values() for key in metrics if key.startswith(prefix)}
+    found = {
+        key.removeprefix(prefix) for metrics in metrics_by_model.values() for key in metrics if key.startswith(prefix)
+    }
     return sorted(found, key=int)

@@ -85,7 +85,10 @@ def training_rows(
             rl.append(
                 row
                 | {"completions": f"{completions(inputs[stage]):,}", "tokens": f"{tokens:,.0f}"}
-                | {"pass@1": _change(histories[stage], "pass_at_1", 2), "no signal": _mean(history, "groups_without_signal")}
+                | {
+                    "pass@1": _change(histories[stage], "pass_at_1", 2),
+                    "no signal": _mean(history, "groups_without_signal"),
+                }
                 | {"truncated": _change(histories[stage], "truncated", 3)}
             )
         elif "loss" in history[0]:

@@ -26,10 +26,10 @@ from components.tinyworld.problems import (
 
 STRING_SHARE = 0.15
 PAIR_SHARE = 0.5  # of the sums
-DIRECT_SHARE = {"pair": 0.4, "sum": 0.65, "string": 0.4}
+DIRECT_SHARE = {"pair": 0.45, "sum": 0.68, "string": 0.4}
 GUESS_WRONG = 0.3
 LETTERS_SHARE = {"pair": 0.45, "sum": 0.4, "string": 0.3}
-FLAWED_SHARE = {"digits": 0.75, "letters": 0.15}  # of the worked chains over three terms and more
+FLAWED_SHARE = {"digits": 0.5, "letters": 0.15}  # of the worked chains over three terms and more
 STEP_WRONG = 0.3
 UNCLOSED = 0.3
 WAIT_AND_REDO = 0.12

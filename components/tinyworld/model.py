@@ -55,4 +55,3 @@ def build_model(size: str, vocab_size: int, *, eos_id: int, pad_id: int) -> Qwen
         **shape,
     )
     return Qwen3ForCausalLM(config)
-

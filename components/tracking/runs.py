@@ -178,12 +178,22 @@ class Tracking:
     def _experiment(self) -> str:
         with self._lock:
             if self._experiment_id is None:
-                client = self._mlflow()
-                found = client.get_experiment_by_name(self.experiment)
-                self._experiment_id = (
-                    found.experiment_id if found else client.create_experiment(self.experiment, self._artifact_root())
-                )
-            return str(self._experiment_id)
+                self._experiment_id = self._found_experiment() or self._new_experiment()
+            return self._experiment_id
+
+    def _found_experiment(self) -> str | None:
+        found = self._mlflow().get_experiment_by_name(self.experiment)
+        return str(found.experiment_id) if found else None
+
+    def _new_experiment(self) -> str:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self._mlflow().create_experiment(self.experiment, self._artifact_root()))
+        except MlflowException:
+            if found := self._found_experiment():  # another process was quicker
+                return found
+            raise
 
     def _artifact_root(self) -> str | None:
         """Logs lie beside an SQLite database; a server knows its own place."""

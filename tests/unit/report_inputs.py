@@ -50,7 +50,15 @@ def full_run(root: Path, *, problems: int = 24, steps: float = 1.0) -> tuple[dic
 
 def notes(inputs: dict[str, Path]) -> dict[str, Any]:
     kinds = {"curate": "dataset", "reject": "dataset", "cold_start/chains": "dataset"}
-    seconds = {"curate": 3.1, "r1_zero": 71.4, "dev2": 52.6, "r1": 55.9, "student_rl": 38.2, "dev3": 41.0, "distilled": 33.7}
+    seconds = {
+        "curate": 3.1,
+        "r1_zero": 71.4,
+        "dev2": 52.6,
+        "r1": 55.9,
+        "student_rl": 38.2,
+        "dev3": 41.0,
+        "distilled": 33.7,
+    }
     stages = []
     for name in inputs:
         kind = "evaluation" if name.startswith("evaluate/") else kinds.get(name, "model")
@@ -58,7 +66,9 @@ def notes(inputs: dict[str, Path]) -> dict[str, Any]:
         spent = seconds.get(name, 6.4 if kind == "evaluation" else 1.2)
         uri = f"s3://models/r1/artifacts/{kind}/{fingerprint}"
         reused = name in ("curate", "base")
-        stages.append({"name": name, "kind": kind, "fingerprint": fingerprint, "uri": uri, "reused": reused, "seconds": spent})
+        stages.append(
+            {"name": name, "kind": kind, "fingerprint": fingerprint, "uri": uri, "reused": reused, "seconds": spent}
+        )
     return {
         "run": "7f3a9c52e1b84d0e8d1c",
         "preset": "tiny",
@@ -68,7 +78,11 @@ def notes(inputs: dict[str, Path]) -> dict[str, Any]:
         "champion": {
             "model": "r1-tiny",
             "promoted": True,
-            "reasons": ["pass@1 0.978 (at least 0.900)", "format 1.000 (at least 0.980)", "there is no champion to compare with"],
+            "reasons": [
+                "pass@1 0.978 (at least 0.900)",
+                "format 1.000 (at least 0.980)",
+                "there is no champion to compare with",
+            ],
             "uri": stages[-1]["uri"],
             "version": 1,
         },
@@ -84,7 +98,9 @@ def curation(path: Path) -> Path:
     for number in range(counts["contaminated"]):
         problem = make_problem(rng, "sum", 2)
         shared = problem_key("sum", problem.prompt)
-        pairs.append({"train_id": f"sum-2-{number:05d}", "eval_id": f"sums-sum-2-{number:05d}", "rule": "key", "shared": shared})
+        pairs.append(
+            {"train_id": f"sum-2-{number:05d}", "eval_id": f"sums-sum-2-{number:05d}", "rule": "key", "shared": shared}
+        )
     duplicates = [{"id": "sum-2-00031", "duplicate_of": "sum-2-00007"}]
     (path / "report.json").write_text(json.dumps({"counts": counts, "duplicates": duplicates, "contaminated": pairs}))
     return path
@@ -116,7 +132,13 @@ def reinforcement(path: Path, stage: str, start: str, steps: int, rewards: int) 
         if step == 0:
             row = {f"preflight/{key}": value for key, value in row.items()}
         else:
-            row |= {"entropy": 0.55 - 0.45 * way, "kl": 0.0, "grad_norm": 0.4, "loss": 0.01, "tokens": 512 * now["length"]}
+            row |= {
+                "entropy": 0.55 - 0.45 * way,
+                "kl": 0.0,
+                "grad_norm": 0.4,
+                "loss": 0.01,
+                "tokens": 512 * now["length"],
+            }
         lines.append(json.dumps({"step": step, **row}))
     (path / "history.jsonl").write_text("\n".join(lines) + "\n")
     groups = [Group((_rollout(0), _rollout(1)), (1.0, -1.0))]
@@ -232,7 +254,13 @@ def _expected(model: str) -> dict[str, float]:
     thinks, right, letters, _ = SKILL[model]
     solved = thinks * right**2.5 + (1 - thinks) * 0.2
     reflection = 0.03 if model in ("base", "student") else 0.005
-    return {"pass_at_1": solved, "format": thinks, "language": 1 - letters, "length": 5 + 23 * thinks, "reflection": reflection}
+    return {
+        "pass_at_1": solved,
+        "format": thinks,
+        "language": 1 - letters,
+        "length": 5 + 23 * thinks,
+        "reflection": reflection,
+    }
 
 
 def _rollout(sample: int) -> Rollout:

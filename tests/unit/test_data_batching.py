@@ -1,5 +1,7 @@
 """Micro-batches keep their budget and lose no row; padding goes behind."""
 
+from itertools import pairwise
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ def test_every_row_is_in_one_group_and_no_group_is_over_its_budget(lengths, max_
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=40), st.integers(60, 400))
 def test_groups_are_filled_before_the_next_is_begun(lengths, max_tokens):
     groups = micro_batches(lengths, max_tokens)
-    for group, following in zip(groups, groups[1:], strict=False):
+    for group, following in pairwise(groups):
         assert (len(group) + 1) * lengths[following[0]] > max_tokens
 
 

@@ -139,22 +139,22 @@ def test_fewer_scored_completions_than_mini_batches_are_no_error():
 
 
 def test_rollout_metrics_by_hand():
-    first = Group(
-        (
-            make_rollout([2], [3, 4, EOS], reward=2.0, rewards={"accuracy": 1.0, "format": 1.0}, reflections=2),
-            make_rollout([2], [3], reward=0.0, rewards={"accuracy": 0.0, "format": 0.0}, verdict="WRONG",
-                         finished=False, format_ok=False, language=None),
-        ),
-        (1.0, -1.0),
-    )  # fmt: skip
-    second = Group(
-        (
-            make_rollout([2], [3, EOS], reward=None, rewards={"accuracy": None, "format": 1.0}, verdict="INFRA",
-                         language=0.5),
-            make_rollout([2], [3, EOS], reward=1.0, rewards={"accuracy": 1.0, "format": 0.0}, format_ok=False),
-        ),
-        (0.0, 0.0),
-    )  # fmt: skip
+    fields = [
+        {"reward": 2.0, "rewards": {"accuracy": 1.0, "format": 1.0}, "reflections": 2},
+        {"reward": 0.0, "rewards": {"accuracy": 0.0, "format": 0.0}, "verdict": "WRONG", "finished": False},
+        {"reward": None, "rewards": {"accuracy": None, "format": 1.0}, "verdict": "INFRA", "language": 0.5},
+        {"reward": 1.0, "rewards": {"accuracy": 1.0, "format": 0.0}, "format_ok": False},
+    ]
+    fields[1] |= {"format_ok": False, "language": None}
+    members = [
+        make_rollout([2], ids, logprobs=logprobs, **more)
+        for (ids, logprobs), more in zip(
+            [([3, 4, EOS], [-1.0, -2.0, -3.0]), ([3], [0.0]), ([3, EOS], [0.0, 0.0]), ([3, EOS], [0.0, 0.0])],
+            fields,
+            strict=True,
+        )
+    ]
+    first, second = Group(tuple(members[:2]), (1.0, -1.0)), Group(tuple(members[2:]), (0.0, 0.0))
     assert rollout_metrics([first, second]) == pytest.approx(
         {
             "reward": 1.0,
@@ -163,6 +163,7 @@ def test_rollout_metrics_by_hand():
             "format": 0.5,
             "language": 2.5 / 3,
             "length": 2.0,
+            "entropy": 0.75,
             "truncated": 0.25,
             "reflection": 0.25,
             "unscored": 0.25,

@@ -108,6 +108,23 @@ def test_a_long_neighbour_without_advantage_changes_only_the_denominator(model):
     assert_close(with_it * 10 / 9, without, atol=1e-6, rtol=0)
 
 
+def test_completions_without_advantage_are_counted_but_not_computed(model):
+    batch = [Trained(t.rollout, t.advantage) for t in make_batch(model)]
+    idle = [Trained(t.rollout, 0.0) for t in batch]
+    found, _, backwards = gradient(model, [*batch, *idle], max_tokens=1)
+    assert backwards == len(batch)
+    assert_close(found * 2, gradient(model, batch)[0], atol=1e-6, rtol=0)
+    nothing, metrics, backwards = gradient(model, idle)
+    assert backwards == 1  # a gradient of zeros, by which AdamW's moments decay
+    assert not nothing.any()
+    assert metrics["loss"] == metrics["grad_norm"] == 0
+
+
+def test_with_a_reference_even_completions_without_advantage_are_pulled_towards_it(model):
+    idle = [Trained(t.rollout, 0.0, ref_logprobs=t.ref_logprobs) for t in make_batch(model)]
+    assert float(gradient(model, idle)[0].abs().max()) > 1e-3
+
+
 def test_on_policy_it_is_the_policy_gradient(model):
     batch = [Trained(t.rollout, t.advantage) for t in make_batch(model)]
     found = gradient(model, batch, kl_weight=0.0)[0]

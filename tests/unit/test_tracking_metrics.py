@@ -1,8 +1,7 @@
-"""The spool: what a killed writer leaves behind is read once, whole, and never twice."""
+"""The spool: whole lines only, whatever a kill or a replacement left behind."""
 
-import json
 import math
-from pathlib import Path
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -12,109 +11,147 @@ from components.errors import ConfigError
 from components.tracking.metrics import Spool, SpoolTail, clean, read_spool
 
 
-def steps(path: Path) -> list[int]:
-    return [row.step for row in read_spool(path)]
+@pytest.fixture
+def spool(tmp_path):
+    return Spool(tmp_path / "work" / "metrics.jsonl")
 
 
-def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "deep" / "metrics.jsonl")
-    spool.append(1, {"loss": 0.5, "time/step": 2.0})
-    spool.append(2, {"loss": 0.25})
+def steps_of(rows):
+    return [row.step for row in rows]
+
+
+def tear(spool):
+    """What a kill in the middle of a line leaves."""
+    with spool.path.open("ab") as stream:
+        stream.write(b'{"step": 9, "time_ms": 1, "met')
+
+
+def test_rows_come_back_with_step_time_and_values(spool):
+    spool.append(0, {"loss": 0.1 + 0.2})
+    spool.append(1, {"loss": 1.0, "rewards/accuracy": 0.5})
     rows = read_spool(spool.path)
-    assert [(row.step, row.metrics) for row in rows] == [(1, {"loss": 0.5, "time/step": 2.0}), (2, {"loss": 0.25})]
-    assert rows[0].time_ms <= rows[1].time_ms
+    assert steps_of(rows) == [0, 1]
+    assert rows[0].metrics == {"loss": 0.1 + 0.2}
+    assert rows[1].metrics == {"loss": 1.0, "rewards/accuracy": 0.5}
+    assert rows[0].time_ms > 1_600_000_000_000
 
 
-@settings(deadline=None)  # files
-@given(kept=st.integers(0, 8), cut=st.integers(0, 60))
-def test_a_killed_and_resumed_writer_leaves_every_step_once(
-    tmp_path_factory: pytest.TempPathFactory, kept: int, cut: int
-) -> None:
-    path = tmp_path_factory.mktemp("spool") / "metrics.jsonl"
-    first = Spool(path)
-    for step in range(1, 9):
-        first.append(step, {"loss": 1.0 / step})
-    path.write_bytes(path.read_bytes()[: -cut or None])  # killed somewhere in the last line
-    second = Spool(path)
-    second.truncate_after(kept)
-    survivors = steps(path)
-    for step in range(len(survivors) + 1, 11):
-        second.append(step, {"loss": 1.0 / step})
-    assert steps(path) == list(range(1, 11))
+def test_a_spool_that_is_not_there_is_empty(tmp_path):
+    assert read_spool(tmp_path / "none.jsonl") == []
 
 
-def test_a_row_after_a_torn_line_is_not_glued_to_it(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    Spool(path).append(1, {"loss": 1.0})
-    with path.open("a") as stream:
-        stream.write('{"step": 2, "time')
-    Spool(path).append(3, {"loss": 0.5})
-    assert steps(path) == [1, 3]
-
-
-def test_truncating_to_the_start_forgets_everything_and_needs_no_file(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "metrics.jsonl")
-    spool.truncate_after(0)
-    spool.append(0, {"loss": 1.0})
-    spool.truncate_after(0)
-    assert steps(spool.path) == []
-
-
-def test_the_tail_gives_new_whole_lines_only(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    tail = SpoolTail(path)
+def test_a_tail_gives_every_row_once(spool):
+    tail = SpoolTail(spool.path)
     assert tail.poll() == []
-    spool = Spool(path)
-    spool.append(1, {"a": 1.0})
-    assert [row.step for row in tail.poll()] == [1]
+    spool.append(1, {"a": 1})
+    spool.append(2, {"a": 1})
+    assert steps_of(tail.poll()) == [1, 2]
     assert tail.poll() == []
-    line = json.dumps({"step": 2, "time_ms": 1, "metrics": {"a": 2.0}}) + "\n"
-    with path.open("a") as stream:
-        stream.write(line[:11])
-        stream.flush()
-        assert tail.poll() == []
-        stream.write(line[11:])
-    assert [row.step for row in tail.poll()] == [2]
+    spool.append(3, {"a": 1})
+    assert steps_of(tail.poll()) == [3]
 
 
-def test_the_tail_starts_again_when_the_file_was_replaced_or_cut(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    spool, tail = Spool(path), SpoolTail(path)
-    for step in (1, 2, 3):
-        spool.append(step, {"a": 1.0})
-    assert len(tail.poll()) == 3
+def test_a_line_that_is_still_being_written_waits(spool):
+    tail = SpoolTail(spool.path)
+    spool.append(1, {"a": 1})
+    whole = spool.path.read_bytes()
+    spool.path.write_bytes(whole[:-5])
+    assert tail.poll() == []
+    spool.path.write_bytes(whole)
+    assert steps_of(tail.poll()) == [1]
+
+
+def test_truncating_forgets_later_steps_and_torn_lines(spool):
+    for step in range(6):
+        spool.append(step, {"a": step})
+    tear(spool)
+    spool.truncate_after(3)
+    assert steps_of(read_spool(spool.path)) == [0, 1, 2, 3]
+    spool.append(4, {"a": 40})
+    assert [(r.step, r.metrics["a"]) for r in read_spool(spool.path)][-1] == (4, 40)
+    assert [p.name for p in spool.path.parent.iterdir()] == ["metrics.jsonl"]
+
+
+def test_truncating_at_the_start_forgets_everything(spool):
+    spool.append(0, {"a": 1})
+    spool.append(1, {"a": 1})
+    spool.truncate_after(0)
+    assert read_spool(spool.path) == []
+
+
+def test_a_program_that_starts_again_does_not_write_on_behind_a_torn_line(spool):
+    spool.append(1, {"a": 1})
+    tear(spool)
+    Spool(spool.path).append(2, {"a": 2})
+    assert steps_of(read_spool(spool.path)) == [1, 2]
+
+
+def test_a_torn_line_in_the_middle_costs_itself_alone(spool):
+    spool.append(1, {"a": 1})
+    tear(spool)
+    with spool.path.open("ab") as stream:
+        stream.write(b"\n[1]\n{}\n7\nnull\n\xff\xfe\n")
+    spool.append(2, {"a": 1})
+    assert steps_of(read_spool(spool.path)) == [1, 2]
+
+
+def test_a_tail_follows_a_replacement_from_its_beginning(spool):
+    tail = SpoolTail(spool.path)
+    for step in range(1, 5):
+        spool.append(step, {"a": step})
+    assert steps_of(tail.poll()) == [1, 2, 3, 4]
     spool.truncate_after(2)
-    assert [row.step for row in tail.poll()] == [1, 2]
-    path.write_text("")  # in place: the same file, shorter
-    spool.append(9, {"a": 1.0})
-    assert [row.step for row in tail.poll()] == [9]
+    spool.append(3, {"a": 30})
+    assert steps_of(tail.poll()) == [1, 2, 3]
+    spool.append(4, {"a": 40})
+    assert steps_of(tail.poll()) == [4]
 
 
-def test_lines_that_are_no_rows_are_passed_over(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    path.write_text('[]\n{"step": 1}\n{"step": 2, "time_ms": 3, "metrics": {"a": 1}}\nnull\n{"step": "x"\n')
-    assert steps(path) == [2]
+def test_a_tail_that_was_replaced_between_looking_and_reading_loses_nothing(spool, monkeypatch):
+    for step in range(1, 4):
+        spool.append(step, {"a": step})
+    tail = SpoolTail(spool.path)
+    stream = spool.path.open("rb")  # opened, and then the program starts again
+    spool.truncate_after(1)
+    monkeypatch.setattr(type(spool.path), "open", lambda self, *a, **k: stream)
+    assert steps_of(tail.poll()) == [1, 2, 3]
+    monkeypatch.undo()
+    for step in (2, 3):
+        spool.append(step, {"a": 10 * step})
+    assert [(r.step, r.metrics["a"]) for r in tail.poll()] == [(1, 1), (2, 20), (3, 30)]
 
 
-def test_non_finite_values_become_counters() -> None:
-    cleaned = clean({"a": math.nan, "b": math.inf, "c": -math.inf, "d": 1.0})
-    assert cleaned == {"a/nonfinite": 1.0, "b/nonfinite": 1.0, "c/nonfinite": 1.0, "d": 1.0}
+def test_a_file_that_became_shorter_is_read_again(spool):
+    tail = SpoolTail(spool.path)
+    spool.append(1, {"a": 1})
+    spool.append(2, {"a": 1})
+    tail.poll()
+    line = spool.path.read_bytes().splitlines(keepends=True)[0]
+    spool.path.write_bytes(line)  # the same file, cut
+    assert steps_of(tail.poll()) == [1]
 
 
-@pytest.mark.parametrize("name", ["pass@1", "a//b", "/a", "a/", "..", "../a", ".", "", "a/./b", "loss%", "x" * 241])
-def test_names_that_mlflow_refuses_are_refused_at_once(name: str) -> None:
-    with pytest.raises(ConfigError, match="metric name"):
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_becomes_a_counter(value):
+    assert clean({"loss": value, "kl": 1}) == {"loss/nonfinite": 1.0, "kl": 1.0}
+
+
+@pytest.mark.parametrize(
+    "name", ["pass@1", "", "a=b", "\u00e4", "a\n", "/", "/a", "a//b", "../a", ".", "a/", "a" * 300]
+)
+def test_names_that_a_tracking_server_would_refuse_are_refused_here(name):
+    with pytest.raises(ConfigError, match=f"metric name {re.escape(repr(name))}: "):
         clean({name: 1.0})
 
 
-@settings(deadline=None)  # the first example imports mlflow
-@given(name=st.text(st.sampled_from("ab.-_/: @%"), min_size=1, max_size=12), finite=st.booleans())
-def test_mlflow_takes_every_name_that_passes(name: str, finite: bool) -> None:
-    from mlflow.utils.validation import _validate_metric_name
-
-    try:
-        cleaned = clean({name: 1.0 if finite else math.nan})
-    except ConfigError:
-        return
-    for cleaned_name in cleaned:
-        _validate_metric_name(cleaned_name)
+@settings(deadline=None)
+@given(
+    st.dictionaries(
+        st.from_regex(r"[A-Za-z0-9_\- :]{1,9}(/[A-Za-z0-9_\-. :]{1,9}x){0,2}", fullmatch=True),
+        st.floats(allow_nan=False, allow_infinity=False),
+    )
+)
+def test_finite_metrics_are_kept_exactly(tmp_path_factory, metrics):
+    spool = Spool(tmp_path_factory.mktemp("spool") / "m.jsonl")
+    spool.append(1, metrics)
+    assert read_spool(spool.path)[0].metrics == metrics

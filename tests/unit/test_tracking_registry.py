@@ -1,92 +1,92 @@
-"""The promotion log is the truth; the registry follows it and can be rebuilt from it."""
-
-from pathlib import Path
+"""The promotion log is the truth, append-only; the alias follows it."""
 
 import pytest
 
 from components.errors import StoreError
 from components.store.manifest import ArtifactRef
-from components.store.objects import ObjectStore, open_store
-from components.tracking.client import open_client
-from components.tracking.registry import Registry, append_promotion, promotions
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
-    return Registry(f"sqlite:///{tmp_path_factory.mktemp('registry')}/mlflow.db")
+from components.store.objects import open_store
+from components.tracking.registry import CHAMPION, PREVIOUS, Registry, append_promotion, promotions
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ObjectStore:
+def store(tmp_path):
     return open_store(str(tmp_path / "store"))
 
 
-def reference(letter: str, kind: str = "model", scheme: str = "file:///store") -> ArtifactRef:
-    fingerprint = letter * 64
-    return ArtifactRef(kind=kind, fingerprint=fingerprint, uri=f"{scheme}/{fingerprint}", manifest_sha256="0" * 64)
+def make_ref(digit, kind="sft"):
+    return ArtifactRef(
+        kind=kind,
+        fingerprint=digit * 64,
+        uri=f"s3://bucket/r1/artifacts/{kind}/{digit * 16}",
+        manifest_sha256=digit * 64,
+    )
 
 
-def promote(store: ObjectStore, registry: Registry, model: str, letter: str) -> int:
-    entry = append_promotion(store, model, reference(letter), reference("e", "evaluation"), {"pass_at_1": 0.9})
-    return registry.set_champion(entry, "")
+EVALUATION = make_ref("e", "evaluate")
+EVIDENCE = {"pass_at_1": 0.9, "format": 1.0}
 
 
-def aliases(registry: Registry, model: str) -> dict[str, int]:
-    found = open_client(registry.uri).get_registered_model(model).aliases
-    return {alias: int(version) for alias, version in found.items()}
+def promote(store, digit, model="r1"):
+    return append_promotion(store, model, make_ref(digit), EVALUATION, EVIDENCE)
 
 
-def test_a_promotion_is_logged_registered_and_reigns(store: ObjectStore, registry: Registry) -> None:
-    assert promote(store, registry, "first", "a") == 1
-    assert aliases(registry, "first") == {"champion": 1}
-    version = open_client(registry.uri).get_model_version_by_alias("first", "champion")
-    assert version.source == reference("a").uri
-    assert version.tags["gate.pass_at_1"] == "0.9"
-    assert version.tags["r1.fingerprint"] == "a" * 64
-    assert [entry.number for entry in promotions(store, "first")] == [1]
-    assert store.list("promotions/first") == ["promotions/first/000001.json"]
+def test_the_log_grows_and_says_who_on_what_evidence(store):
+    assert promotions(store, "r1") == []
+    first, second = promote(store, "1"), promote(store, "2")
+    assert promotions(store, "r1") == [first, second]
+    assert (first.number, second.number) == (1, 2)
+    assert (second.ref, second.evaluation, second.evidence) == (make_ref("2"), EVALUATION, EVIDENCE)
 
 
-def test_promoting_the_champion_again_changes_nothing(store: ObjectStore, registry: Registry) -> None:
-    assert [promote(store, registry, "same", "a") for _ in range(3)] == [1, 1, 1]
-    assert len(promotions(store, "same")) == 1
-    assert len(open_client(registry.uri).search_model_versions("name = 'same'")) == 1
+def test_the_reigning_champion_is_not_entered_twice_but_may_come_back_later(store):
+    first = promote(store, "1")
+    before = store.read_bytes("promotions/r1/000001.json")
+    assert promote(store, "1") == first
+    assert store.list("promotions/r1") == ["promotions/r1/000001.json"]
+    assert store.read_bytes("promotions/r1/000001.json") == before
+    promote(store, "2")
+    assert promote(store, "1").number == 3
 
 
-def test_the_former_champion_becomes_the_previous_one(store: ObjectStore, registry: Registry) -> None:
-    for letter in "abb":
-        promote(store, registry, "next", letter)
-    assert aliases(registry, "next") == {"champion": 2, "previous": 1}
+def test_models_have_logs_of_their_own(store):
+    promote(store, "1", "r1")
+    promote(store, "2", "r1-tiny")
+    assert [p.ref for p in promotions(store, "r1")] == [make_ref("1")]
+    assert promote(store, "3", "r1").number == 2
 
 
-def test_going_back_to_an_earlier_model_reuses_its_version(store: ObjectStore, registry: Registry) -> None:
-    assert [promote(store, registry, "back", letter) for letter in "aba"] == [1, 2, 1]
-    assert aliases(registry, "back") == {"champion": 1, "previous": 2}
-    assert [entry.ref.fingerprint[0] for entry in promotions(store, "back")] == ["a", "b", "a"]
+def test_of_two_that_promote_at_once_one_is_told(store, monkeypatch):
+    promote(store, "1")
+    listed = store.list("promotions/r1")
+    promote(store, "2")
+    monkeypatch.setattr(type(store), "list", lambda self, prefix="": listed)
+    with pytest.raises(StoreError, match="promotion 2 was made by somebody else just now"):
+        promote(store, "3")
+    monkeypatch.undo()
+    assert [p.ref for p in promotions(store, "r1")] == [make_ref("1"), make_ref("2")]
 
 
-def test_a_lost_alias_or_database_is_repaired_from_the_log(
-    store: ObjectStore, registry: Registry, tmp_path: Path
-) -> None:
-    promote(store, registry, "lost", "a")
-    open_client(registry.uri).delete_registered_model_alias("lost", "champion")
-    assert promote(store, registry, "lost", "a") == 1
-    assert aliases(registry, "lost") == {"champion": 1}
-    empty = Registry(f"sqlite:///{tmp_path}/other.db")
-    assert empty.set_champion(promotions(store, "lost")[-1], "") == 1
-    assert aliases(empty, "lost") == {"champion": 1}
+def test_the_alias_follows_the_log_and_a_version_carries_the_evidence(store, mlflow_uri, mlflow_client):
+    client, registry = mlflow_client, Registry(mlflow_uri)
+    assert registry.set_champion(promote(store, "1"), "") == 1
+    assert registry.set_champion(promote(store, "2"), "") == 2
+    version = client.get_model_version_by_alias("r1", CHAMPION)
+    assert (int(version.version), version.source) == (2, make_ref("2").uri)
+    assert version.tags == {
+        "r1.fingerprint": "2" * 64,
+        "r1.manifest_sha256": "2" * 64,
+        "r1.promotion": "2",
+        "gate.pass_at_1": "0.9",
+        "gate.format": "1.0",
+    }
+    assert registry.set_champion(promotions(store, "r1")[0], "") == 1  # back to an older one: no new version
+    assert int(client.get_model_version_by_alias("r1", CHAMPION).version) == 1
+    assert int(client.get_model_version_by_alias("r1", PREVIOUS).version) == 2
+    assert len(client.search_model_versions("name = 'r1'")) == 2
 
 
-def test_of_two_at_once_one_is_told_that_it_lost(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    evaluation = reference("e", "evaluation")
-    monkeypatch.setattr(store, "create", lambda key, data: False)
-    with pytest.raises(StoreError, match="promotion 1 was made by somebody else"):
-        append_promotion(store, "raced", reference("a"), evaluation, {})
-
-
-@pytest.mark.parametrize("scheme", ["file:///store", "/plain/path", "s3://bucket/prefix"])
-def test_any_store_can_be_a_source(registry: Registry, store: ObjectStore, scheme: str) -> None:
-    model = "source-" + scheme.split(":")[0].strip("/").replace("/", "-")
-    entry = append_promotion(store, model, reference("a", scheme=scheme), reference("e", "evaluation"), {})
-    registry.set_champion(entry, "")
-    assert open_client(registry.uri).get_model_version_by_alias(model, "champion").source == entry.ref.uri
+def test_setting_the_same_champion_again_changes_nothing(store, mlflow_uri, mlflow_client):
+    entry = promote(store, "7", "again")
+    assert {Registry(mlflow_uri).set_champion(entry, "") for _ in range(3)} == {1}
+    assert len(mlflow_client.search_model_versions("name = 'again'")) == 1
+    assert mlflow_client.get_registered_model("again").aliases == {CHAMPION: 1}

@@ -1,234 +1,168 @@
-"""Runs on a real SQLite MLflow, and what happens when there is no MLflow."""
+"""Runs on a real SQLite MLflow: hierarchy, steps and times, inputs, orphans."""
 
 import json
-import logging
 import math
 import os
-import sqlite3
+import socket
 import subprocess
 import sys
-import threading
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from components.tracking import runs
-from components.tracking.client import open_client
 from components.tracking.metrics import SpoolRow
-from components.tracking.runs import Tracking
+from components.tracking.runs import BATCH, Tracking
 
-
-@pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db"
+ALIVE = {"r1.host": socket.gethostname(), "r1.pid": str(os.getpid())}
 
 
 @pytest.fixture
-def tracking(uri: str, request: pytest.FixtureRequest) -> Tracking:
-    return Tracking(uri, request.node.name)
-
-
-def row(step: int, **metrics: float) -> SpoolRow:
-    return SpoolRow(step, 1_700_000_000_000 + step, metrics or {"loss": 1.0 / (step + 1)})
-
-
-def history(uri: str, run_id: str, name: str = "loss") -> list[tuple[int, float, int]]:
-    found = open_client(uri).get_metric_history(run_id, name)
-    return sorted((point.step, point.value, point.timestamp) for point in found)
-
-
-class Flaky:
-    """A client whose server can be switched off."""
-
-    def __init__(self, client: Any) -> None:
-        self.client = client
-        self.down = False
-        self.calls = 0
-
-    def __getattr__(self, name: str) -> Any:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self.calls += 1
-            if self.down:
-                raise ConnectionError("no route to host")
-            return getattr(self.client, name)(*args, **kwargs)
-
-        return call
+def client(mlflow_client):
+    return mlflow_client
 
 
 @pytest.fixture
-def flaky(tracking: Tracking, monkeypatch: pytest.MonkeyPatch) -> Flaky:
-    client = Flaky(open_client(tracking.uri))
-    tracking._client = client
-    monkeypatch.setattr(runs, "PAUSE_S", 0.0)
-    return client
-
-
-def test_a_child_run_hangs_below_its_parent_with_tags_params_and_files(tracking: Tracking, tmp_path: Path) -> None:
-    parent = tracking.start_parent("run", tags={"r1.preset": "tiny"}, params={f"p{i}": i for i in range(150)})
-    child = tracking.start_child(parent, "grpo", tags={"r1.fingerprint": "f" * 64}, params={"lr": 1e-4})
-    (tmp_path / "log.txt").write_text("line")
-    tracking.log_file(child, tmp_path / "log.txt", "")
-    tracking.log_file(child, tmp_path / "missing.txt", "")
-    tracking.set_tags(child, {"r1.artifact": "file:///x"})
-    tracking.finish(child, "FINISHED")
-    client = open_client(tracking.uri)
-    found = client.get_run(child)
-    assert len(client.get_run(parent).data.params) == 150
-    assert found.data.tags["mlflow.parentRunId"] == parent
-    assert found.data.tags["r1.artifact"] == "file:///x"
-    assert found.data.params == {"lr": "0.0001"}
-    assert found.info.status == "FINISHED"
-    assert [file.path for file in client.list_artifacts(child)] == ["log.txt"]
+def tracking(mlflow_uri):
+    tracking = Tracking(mlflow_uri, "tests")
+    yield tracking
     assert tracking.failures == 0
 
 
-def test_rows_keep_their_step_and_time_and_replays_add_nothing(tracking: Tracking) -> None:
-    run_id = tracking.start_parent("run", tags={}, params={})
-    rows = [row(step) for step in range(5)]
-    tracking.log_rows(run_id, rows[:3])
-    tracking.log_rows(run_id, rows)
-    tracking.log_rows(run_id, rows)
-    assert history(tracking.uri, run_id) == [(r.step, r.metrics["loss"], r.time_ms) for r in rows]
+@pytest.fixture
+def run_id(tracking):
+    return tracking.start_parent("run", tags=ALIVE, params={})
 
 
-def test_more_metrics_than_one_request_takes_all_arrive(tracking: Tracking) -> None:
-    run_id = tracking.start_parent("run", tags={}, params={})
-    wide = {f"m{i}": float(i) for i in range(450)}
-    tracking.log_rows(run_id, [row(step, **wide) for step in range(3)])
-    assert all(len(history(tracking.uri, run_id, name)) == 3 for name in ("m0", "m99", "m449"))
+def history(client, run_id, name):
+    return [(m.step, m.timestamp, m.value) for m in client.get_metric_history(run_id, name)]
 
 
-def test_an_outage_delays_metrics_and_closing_but_loses_and_doubles_nothing(
-    tracking: Tracking, flaky: Flaky, caplog: pytest.LogCaptureFixture
-) -> None:
-    parent = tracking.start_parent("run", tags={}, params={})
-    child = tracking.start_child(parent, "sft", tags={}, params={})
-    tracking.log_rows(child, [row(1), row(2)])
-    flaky.down = True
-    with caplog.at_level(logging.WARNING):
-        for step in range(3, 8):
-            tracking.log_rows(child, [row(step)])
-        tracking.log_summary(child, {"loss": 0.5})
-        tracking.finish(child, "FINISHED")
-    assert len(caplog.records) == 1  # one outage, one line
-    assert tracking.failures == 7
-    flaky.down = False
-    tracking.finish(parent, "FINISHED")
-    client = open_client(tracking.uri)
-    assert [step for step, _, _ in history(tracking.uri, child)] == list(range(1, 8))
-    assert client.get_run(child).data.metrics["final/loss"] == 0.5
-    assert [client.get_run(run_id).info.status for run_id in (parent, child)] == ["FINISHED", "FINISHED"]
+def dead_pid():
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait(timeout=60)
+    return str(done.pid)
 
 
-def test_while_the_server_is_down_shipping_pauses(
-    tracking: Tracking, flaky: Flaky, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_id = tracking.start_parent("run", tags={}, params={})
-    monkeypatch.setattr(runs, "PAUSE_S", 1000.0)
-    flaky.down = True
-    before = flaky.calls
-    for step in range(20):
-        tracking.log_rows(run_id, [row(step)])
-    assert flaky.calls == before + 1
-
-
-def test_metrics_that_the_server_refuses_do_not_hold_up_the_others(tracking: Tracking) -> None:
-    run_id = tracking.start_parent("run", tags={}, params={})
-    tracking.log_rows(run_id, [row(1, **{"bad@name": 1.0})])
-    tracking.log_rows(run_id, [row(2)])
-    tracking.log_summary(run_id, {"pass@1": 1.0})
-    assert [step for step, _, _ in history(tracking.uri, run_id)] == [2]
-    assert tracking.failures == 2
-
-
-def test_a_summary_keeps_no_infinity(tracking: Tracking) -> None:
-    run_id = tracking.start_parent("run", tags={}, params={})
-    tracking.log_summary(run_id, {"kl": math.inf, "loss": 1.0})
-    assert open_client(tracking.uri).get_run(run_id).data.metrics == {"final/kl/nonfinite": 1.0, "final/loss": 1.0}
-
-
-@pytest.mark.parametrize("where", ['file:///data/it\'s "quoted"', "s3://bucket/artifacts/dataset/abc"])
-def test_an_input_is_listed_and_its_source_resolves(tracking: Tracking, where: str) -> None:
-    import mlflow.data
-
-    run_id = tracking.start_parent("run", tags={}, params={})
-    tracking.log_input(run_id, name="dataset", uri=where, digest="a" * 36, context="training")
-    (entry,) = open_client(tracking.uri).get_run(run_id).inputs.dataset_inputs
-    assert (entry.dataset.name, entry.dataset.digest) == ("dataset", "a" * 36)
-    assert {tag.key: tag.value for tag in entry.tags} == {"mlflow.data.context": "training"}
-    assert json.loads(entry.dataset.source) == {"uri": where}
-    assert mlflow.data.get_source(entry.dataset).to_dict() == {"uri": where}
-
-
-def test_an_unreachable_server_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    tracking = Tracking("http://127.0.0.1:9", "nowhere")
-    parent = tracking.start_parent("run", tags={}, params={"a": 1})
-    child = tracking.start_child(parent, "stage", tags={}, params={})
-    assert (parent, child) == ("", "")
-    tracking.log_rows(child, [row(1)])
-    tracking.log_summary(child, {"a": 1.0})
-    tracking.log_input(child, name="n", uri="file:///x", digest="d", context="c")
+def test_a_child_hangs_below_its_parent_with_tags_and_params(tracking, client):
+    params = {f"section.field{i}": i for i in range(250)} | {"grpo.mixture": {"sum": 1.0}}
+    parent = tracking.start_parent("tiny-0", tags={"r1.preset": "tiny", **ALIVE}, params=params)
+    child = tracking.start_child(parent, "grpo", tags={"r1.kind": "grpo", **ALIVE}, params={"steps": 3})
+    found = client.get_run(parent)
+    assert found.info.run_name == "tiny-0"
+    assert found.info.status == "RUNNING"
+    assert found.data.params == {name: str(value) for name, value in params.items()}
+    below = client.get_run(child)
+    assert below.data.tags["mlflow.parentRunId"] == parent
+    assert (below.info.run_name, below.data.tags["r1.kind"], below.data.params) == ("grpo", "grpo", {"steps": "3"})
     tracking.finish(child, "FAILED")
-    assert tracking.close_orphans() == 0
-    assert tracking.failures == 3  # the two starts and the search; what has no run is not sent anywhere
+    tracking.finish(parent, "FINISHED")
+    assert [client.get_run(r).info.status for r in (child, parent)] == ["FAILED", "FINISHED"]
 
 
-def test_a_child_of_an_untracked_parent_names_no_parent(tracking: Tracking) -> None:
-    child = tracking.start_child("", "stage", tags={}, params={})
-    assert "mlflow.parentRunId" not in open_client(tracking.uri).get_run(child).data.tags
+def test_rows_keep_their_step_and_time(tracking, client, run_id):
+    rows = [SpoolRow(step, 1_700_000_000_000 + step, {"loss": step / 3, "a": 1.0}) for step in range(4)]
+    tracking.log_rows(run_id, rows)
+    assert history(client, run_id, "loss") == [(s, 1_700_000_000_000 + s, s / 3) for s in range(4)]
 
 
-def test_four_threads_share_one_database(uri: str) -> None:
-    shared = Tracking(uri, "threads")
-    own = [Tracking(uri, "threads") for _ in range(2)]
-    ids: dict[int, str] = {}
-
-    def work(index: int, tracking: Tracking) -> None:
-        ids[index] = tracking.start_parent(f"run{index}", tags={}, params={"index": index})
-        for step in range(10):
-            tracking.log_rows(ids[index], [row(step, loss=float(index))])
-        tracking.finish(ids[index], "FINISHED")
-
-    threads = [threading.Thread(target=work, args=(i, t)) for i, t in enumerate([shared, shared, *own])]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert [tracking.failures for tracking in (shared, *own)] == [0, 0, 0]
-    for index in range(4):
-        assert [value for _, value, _ in history(uri, ids[index])] == [float(index)] * 10
+def test_replayed_steps_are_not_logged_twice(tracking, client, run_id):
+    rows = [SpoolRow(step, 1000 + step, {"loss": float(step)}) for step in range(6)]
+    tracking.log_rows(run_id, rows[:4])
+    tracking.log_rows(run_id, [SpoolRow(r.step, 9999, r.metrics) for r in rows[:4]] + rows[4:])
+    tracking.log_rows(run_id, [])
+    assert [h[:2] for h in history(client, run_id, "loss")] == [(s, 1000 + s) for s in range(6)]
 
 
-def test_a_locked_database_is_waited_for(tracking: Tracking) -> None:
-    run_id = tracking.start_parent("run", tags={}, params={})
-    other = sqlite3.connect(tracking.uri.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)
-    other.execute("BEGIN IMMEDIATE")
-    threading.Timer(0.5, other.rollback).start()
-    tracking.log_rows(run_id, [row(1)])
-    assert tracking.failures == 0
-    assert len(history(tracking.uri, run_id)) == 1
+def test_more_metrics_than_one_request_takes_all_arrive(tracking, client, run_id):
+    rows = [SpoolRow(step, step, {"a": 1.0, "b": 2.0, "c": 3.0}) for step in range(BATCH // 3 + 50)]
+    tracking.log_rows(run_id, rows)
+    for name in "abc":
+        assert len(history(client, run_id, name)) == len(rows)
 
 
-def test_runs_of_dead_processes_are_closed_and_living_ones_left(tracking: Tracking) -> None:
-    import socket
+def test_closing_figures_tags_and_files_appear(tracking, client, run_id, tmp_path):
+    tracking.log_summary(run_id, {"pass_at_1": 0.75, "loss": math.nan, "peak": math.inf})
+    tracking.log_summary(run_id, {})
+    tracking.set_tags(run_id, {"r1.artifact": "file:///x"})
+    (tmp_path / "log.txt").write_text("hello")
+    tracking.log_file(run_id, tmp_path / "log.txt", "")
+    tracking.log_file(run_id, tmp_path / "missing.txt", "")
+    data = client.get_run(run_id).data
+    assert data.metrics == {"final/pass_at_1": 0.75, "final/loss/nonfinite": 1.0, "final/peak/nonfinite": 1.0}
+    assert data.tags["r1.artifact"] == "file:///x"
+    assert [f.path for f in client.list_artifacts(run_id)] == ["log.txt"]
 
-    host = socket.gethostname()
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    tags = {"dead": str(dead.pid), "odd": "?", "alive": str(os.getpid())}
-    ids = {k: tracking.start_parent(k, tags={"r1.host": host, "r1.pid": pid}, params={}) for k, pid in tags.items()}
-    elsewhere = tracking.start_parent("elsewhere", tags={"r1.host": "other", "r1.pid": str(dead.pid)}, params={})
+
+def test_inputs_appear_with_uri_digest_and_context(tracking, client, run_id):
+    uri = 's3://bucket/it"s \\ odd'
+    tracking.log_input(run_id, name="dataset", uri=uri, digest="d" * 36, context="training")
+    (entry,) = client.get_run(run_id).inputs.dataset_inputs
+    assert (entry.dataset.name, entry.dataset.digest) == ("dataset", "d" * 36)
+    assert json.loads(entry.dataset.source) == {"uri": uri}
+    assert [(t.key, t.value) for t in entry.tags] == [("mlflow.data.context", "training")]
+
+
+def test_runs_whose_process_is_dead_are_closed_and_no_others(tracking, client, run_id):
+    gone = {"r1.host": socket.gethostname(), "r1.pid": dead_pid()}
+    orphan = tracking.start_parent("orphan", tags=gone, params={})
+    ended = tracking.start_parent("ended", tags=gone, params={})
+    tracking.finish(ended, "FINISHED")
+    elsewhere = tracking.start_parent("elsewhere", tags=gone | {"r1.host": "another-host"}, params={})
+    nameless = tracking.start_parent("nameless", tags={"r1.host": socket.gethostname(), "r1.pid": "?"}, params={})
     assert tracking.close_orphans() == 2
-    client = open_client(tracking.uri)
-    states = {name: client.get_run(run_id).info.status for name, run_id in {**ids, "elsewhere": elsewhere}.items()}
-    assert states == {"dead": "KILLED", "odd": "KILLED", "alive": "RUNNING", "elsewhere": "RUNNING"}
+    status = {r: client.get_run(r).info.status for r in (orphan, ended, elsewhere, nameless, run_id)}
+    assert list(status.values()) == ["KILLED", "FINISHED", "RUNNING", "KILLED", "RUNNING"]
+    assert tracking.close_orphans() == 0
 
 
-def test_importing_the_room_imports_no_mlflow() -> None:
-    code = (
-        "import sys, components.tracking.runs, components.tracking.metrics; "
-        "sys.exit('mlflow' in sys.modules or 'pandas' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+def test_params_that_a_server_refuses_leave_one_run_and_no_stray(mlflow_uri, client):
+    tracking = Tracking(mlflow_uri, "refused")
+    run_id = tracking.start_parent("long", tags=ALIVE, params={"a": 1, "bad name!": 2})
+    assert run_id
+    assert tracking.failures == 1
+    experiment = client.get_experiment_by_name("refused").experiment_id
+    assert [r.info.run_id for r in client.search_runs([experiment])] == [run_id]
+
+
+def test_a_database_keeps_its_files_beside_it(client, run_id, mlflow_uri):
+    folder = mlflow_uri.replace("sqlite:///", "file://").rsplit("/", 1)[0]
+    assert client.get_run(run_id).info.artifact_uri.startswith(f"{folder}/mlflow-artifacts")
+
+
+def test_what_an_outage_held_back_is_sent_when_the_server_answers_again(mlflow_uri, client, monkeypatch):
+    tracking = Tracking(mlflow_uri, "tests")
+    run_id = tracking.start_parent("outage", tags=ALIVE, params={})
+
+    def refuse(*args):
+        raise ConnectionError("connection refused")
+
+    monkeypatch.setattr(tracking, "_metrics", refuse)
+    tracking.log_rows(run_id, [SpoolRow(1, 11, {"a": 1.0})])
+    tracking.log_rows(run_id, [SpoolRow(2, 12, {"a": 2.0})])
+    tracking.finish(run_id, "FINISHED")
+    assert client.get_run(run_id).info.status == "RUNNING"
+    monkeypatch.undo()
+    tracking.finish("", "FINISHED")
+    assert history(client, run_id, "a") == [(1, 11, 1.0), (2, 12, 2.0)]
+    assert client.get_run(run_id).info.status == "FINISHED"
+    assert tracking.failures > 0
+
+
+def test_a_server_that_is_not_there_stops_nothing_and_is_counted(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    tracking = Tracking("http://127.0.0.1:9", "tests")
+    assert tracking.start_parent("run", tags={}, params={"a": 1}) == ""
+    assert tracking.failures == 1
+    tracking.log_rows("0" * 32, [SpoolRow(1, 1, {"a": 1.0})])
+    tracking.finish("0" * 32, "FINISHED")
+    assert tracking.close_orphans() == 0
+    assert tracking.failures == 4
+    (tmp_path / "log.txt").write_text("x")
+    for call in (
+        lambda: tracking.start_child("", "child", tags={}, params={}),
+        lambda: tracking.log_summary("", {"a": 1.0}),
+        lambda: tracking.log_input("", name="n", uri="u", digest="d", context="c"),
+        lambda: tracking.set_tags("", {"a": "b"}),
+        lambda: tracking.log_file("", tmp_path / "log.txt", ""),
+    ):
+        call()
+    assert tracking.failures == 5  # without a run there is nothing to try, but for the child itself

@@ -1,0 +1,84 @@
+"""Presets, figures and links of the pages; the code that CONTRIBUTING shows."""
+
+import ast
+import importlib
+import importlib.util
+import re
+import tomllib
+
+import pytest
+
+from components.config.presets import load_recipe, make_recipe
+from components.config.recipe import preset_names
+from tests.docs import PAGES, ROOT, blocks, page, prose, section
+
+_FIGURE = re.compile(r"\d\.\d|\d %|\d (?:s|min|MB|GB)\b")
+_SOURCE = re.compile(r"`(?:python )?benchmarks/\w+\.py|`(?:make|r1) \w+")
+
+
+def tables(name: str) -> list[tuple[str, str]]:
+    """Every table of a page with the paragraphs around it."""
+    paragraphs = [part.strip() for part in re.split(r"\n\s*\n", prose(name))]
+    found = []
+    for place, part in enumerate(paragraphs):
+        if part.startswith("|"):
+            around = [*paragraphs[max(0, place - 2) : place], *paragraphs[place + 1 : place + 2]]
+            found.append((part, "\n".join(text for text in around if not text.startswith("#"))))
+    return found
+
+
+def test_every_preset_has_its_line_in_the_table_and_loads() -> None:
+    lines = section("README.md", "Changing things")
+    for name in preset_names():
+        assert re.search(rf"^\| `{re.escape(name)}` \| \S.+ \|$", lines, re.MULTILINE), f"no line for {name}"
+        assert load_recipe(name).preset == name
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_table_with_figures_names_the_program_that_printed_them(name: str) -> None:
+    for table, around in tables(name):
+        if _FIGURE.search(table):
+            assert _SOURCE.search(around), f"{name}: no source beside\n{table}"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_relative_link_leads_somewhere(name: str) -> None:
+    targets = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", prose(name))
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_file_that_is_named_with_its_folder_exists(name: str) -> None:
+    shown = set(re.findall(r"^# (\S+\.py)", "\n".join(blocks(name, "python")), re.MULTILINE))
+    named = re.findall(r"`((?:flows|tasks|components|tests|benchmarks)/[\w./-]+\.\w+)", prose(name))
+    assert sorted(set(named) - shown - {path for path in named if (ROOT / path).exists()}) == []
+
+
+def example_files() -> set[str]:
+    """Modules that the examples of CONTRIBUTING make up: those whose path heads a block and is no file here."""
+    heads = re.findall(r"^# (\S+)\.py", "\n".join(blocks("CONTRIBUTING.md", "python")), re.MULTILINE)
+    return {head.replace("/", ".") for head in heads if not (ROOT / f"{head}.py").exists()}
+
+
+@pytest.mark.parametrize("code", blocks("CONTRIBUTING.md", "python"))
+def test_an_example_compiles_and_imports_what_there_is(code: str) -> None:
+    tree = ast.parse(code)
+    compile(tree, "CONTRIBUTING.md", "exec")
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom) or node.module is None or node.module in example_files():
+            continue
+        module = importlib.import_module(node.module)
+        for alias in node.names:
+            known = hasattr(module, alias.name) or importlib.util.find_spec(f"{node.module}.{alias.name}")
+            assert known, f"from {node.module} import {alias.name}"
+
+
+@pytest.mark.parametrize("text", blocks("CONTRIBUTING.md", "toml"))
+def test_an_example_recipe_loads(text: str) -> None:
+    given = tomllib.loads(text)
+    recipe = make_recipe(given if "flow" in given else {"preset": "tiny", **given})
+    assert set(given.get("suites", {})) <= set(recipe.suites)
+
+
+def test_the_changelog_starts_with_what_is_unreleased() -> None:
+    assert re.search(r"^## \[?(?:Unreleased|\d+\.\d+\.\d+)\]?", page("CHANGELOG.md"), re.MULTILINE)

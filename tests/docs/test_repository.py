@@ -1,0 +1,64 @@
+"""What must hold for every file of the repository, and for the first thing that a person types."""
+
+import re
+import subprocess
+import sys
+import tomllib
+
+from tests.docs import ROOT, page, text_files
+
+MAX_LINES = 400
+HEAVY = ("torch", "prefect", "mlflow", "transformers", "pyarrow", "s3fs", "pandas", "numpy")
+# Written in two parts, so that this file is not its own finding.
+FORBIDDEN = {
+    "a path of somebody's machine": r"/wor" r"k/|/tmp/e" r"nv\b|/roo" r"t/|/hom" r"e/\w",
+    "the address of a package index": r"://[^\s\"'<>]*/simp" r"le\b",
+    "code from a model's directory": r"trust_remote_co" r"de\s*=\s*True",
+    "unpickling": r"\btorch\.loa" r"d\(|\bimport pick" r"le\b|\bfrom pick" r"le\b",
+}
+
+
+def test_no_python_file_is_longer_than_the_limit() -> None:
+    lengths = {name: text.count("\n") for name, text in text_files().items() if name.endswith(".py")}
+    assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
+
+
+def test_no_file_holds_what_no_file_may_hold() -> None:
+    found = [
+        f"{name}: {what}: {match[0]}"
+        for name, text in text_files().items()
+        for what, pattern in FORBIDDEN.items()
+        for match in re.finditer(pattern, text)
+    ]
+    assert found == []
+
+
+def test_constraints_are_exact_pins_and_cover_what_is_installed() -> None:
+    lines = page("constraints.txt").splitlines()
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+_-]+", line)] == []
+    pinned = {normal(line.partition("==")[0]) for line in lines}
+    assert len(pinned) == len(lines)
+    project = tomllib.loads(page("pyproject.toml"))["project"]
+    named = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    assert sorted({normal(re.split(r"[\[<>=!~; ]", name)[0]) for name in named} - pinned) == []
+
+
+def normal(name: str) -> str:
+    """A distribution's name as indexes compare it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_help_is_shown_without_importing_anything_heavy() -> None:
+    program = (
+        "import sys; sys.argv = ['r1', '--help']\n"
+        "from flows.cli import app\n"
+        "try: app()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        f"print('HEAVY', sorted(set({HEAVY!r}) & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "distill" in done.stdout or "Run a recipe" in done.stdout
+    assert "HEAVY []" in done.stdout
