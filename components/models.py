@@ -136,6 +136,8 @@ def describe_device() -> str:
 
 def resolve_device(name: str) -> str:
     """``auto`` is CUDA where torch finds one, else the CPU."""
+    if name != "auto":
+        return name
     import torch
 
-    return name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -105,7 +105,7 @@ def main() -> None:
         sys.exit(2)
     except R1Error as error:
         print(f"r1: {type(error).__name__}: {error}", file=sys.stderr)
-        sys.exit(2 if "cannot be written" in str(error) else 1)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("r1: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
         sys.exit(130)

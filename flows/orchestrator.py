@@ -26,7 +26,7 @@ _DEFAULTS = {
     "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",  # automations need a standing server
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",  # task states come from the recorder, not from here
     "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",  # the API keeps every line; the console shows our own progress
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the API keeps every line; the console shows our own words
 }
 
 

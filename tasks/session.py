@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from components.config.recipe import Recipe
 from components.config.settings import Settings
+from components.errors import ConfigError, StoreUnavailable
 from components.launch.preload import ForkServer
 from components.store.manifest import ArtifactRef
 from components.store.objects import ObjectStore, open_store
@@ -107,7 +108,10 @@ def session(recipe: Recipe, settings: Settings | None = None, listener: Listener
     settings = settings or Settings()
     settings.prepare()
     store = open_store(settings.store_uri)
-    store.probe()
+    try:
+        store.probe()
+    except StoreUnavailable as error:
+        raise ConfigError(f"store: {error}") from error
     tracking = Tracking(settings.tracking_uri, settings.experiment)
     tracking.close_orphans()
     run_id = tracking.start_parent(

@@ -20,6 +20,8 @@ from prefect.cache_policies import NO_CACHE
 
 from components.config.recipe import Recipe
 from components.launch.keeper import run_program
+from components.models import resolve_device
+from components.sampling.auto import resolve_sampler
 from components.store.artifact import find, materialize, publish, read_manifest, verify
 from components.store.checkpoint import Checkpoints
 from components.store.fingerprint import fingerprint
@@ -45,9 +47,11 @@ class Work:
     notes: Mapping[str, Any] = field(default_factory=dict)
 
     def settings(self) -> dict[str, Any]:
-        """The config slice: the stage's own settings and the recipe's that every program reads."""
+        """The config slice: the stage's own settings and the recipe's that every program reads, `auto` resolved."""
         shared = {name: getattr(self.recipe, name) for name in ("prompt", "language")}
         run = self.recipe.run.model_dump(mode="json", exclude={"lanes"})
+        run["device"] = resolve_device(self.recipe.run.device)
+        run["sampler"] = resolve_sampler(self.recipe.run.sampler, device=run["device"], num_parameters=None)
         return {
             "config": dict(self.config),
             "reflection_words": list(self.recipe.reflection_words),

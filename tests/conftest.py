@@ -2,8 +2,13 @@
 
 import os
 import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.runs import run_recipe
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -20,3 +25,18 @@ def need_program(name: str) -> str:
             pytest.fail(message)
         pytest.skip(message)
     return path
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A finished run: its home directory and the summary it wrote."""
+
+    home: Path
+    summary: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """One smoke run of the whole recipe for all tests; tests that harm its store work on a copy."""
+    home = tmp_path_factory.mktemp("smoke")
+    return Ran(home, run_recipe(home, "smoke"))

@@ -24,7 +24,7 @@ def whole_commands() -> list[str]:
 
 def named_commands() -> list[str]:
     """The `r1 ...` of running text: arguments may be left out."""
-    return [match for name in PAGES for span in spans(name) for match in _R1.findall(span)]
+    return [match for name in PAGES for span in spans(name) for match in _R1.findall(span) if match[0] != "-"]
 
 
 def parsed(line: str) -> tuple[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import Ran
+from tests.conftest import Ran
 from tests.runs import r1
 
 

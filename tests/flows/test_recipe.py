@@ -4,7 +4,7 @@ import json
 
 from components.store.artifact import ArtifactRef, all_artifacts, read_manifest, verify
 from components.store.objects import open_store
-from tests.flows.conftest import Ran
+from tests.conftest import Ran
 from tests.runs import r1, run_recipe, stages
 
 RECIPE = [

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from components.tinyworld import corpus
 from components.tinyworld.corpus import make_row, worked_chain
 from components.tinyworld.problems import LETTERS, Problem
 
@@ -41,19 +42,23 @@ def test_rows_are_a_function_of_the_generator():
 
 def test_the_mixture_has_its_shares(rows):
     kinds = Counter(("string" if p.skill == "string" else p.level) for p, _ in rows)
-    assert kinds["string"] / len(rows) == pytest.approx(0.15, abs=0.02)
-    assert kinds[2] / len(rows) == pytest.approx(0.425, abs=0.03)
+    assert kinds["string"] / len(rows) == pytest.approx(corpus.STRING_SHARE, abs=0.03)
+    assert kinds[2] / len(rows) == pytest.approx((1 - corpus.STRING_SHARE) * corpus.PAIR_SHARE, abs=0.03)
     assert set(kinds) == {"string", 2, 3, 4, 5}
     long_sums = [(p, t) for p, t in rows if p.skill == "sum" and p.level > 2]
-    assert share(long_sums, lambda p, t: t.startswith("<think></think>")) == pytest.approx(0.65, abs=0.04)
+    assert share(long_sums, lambda p, t: t.startswith("<think></think>")) == pytest.approx(
+        corpus.DIRECT_SHARE["sum"], abs=0.04
+    )
     assert 0.5 < share(rows, lambda p, t: answer_of(t) == p.answer) < 0.9
 
 
 def test_worked_chains_are_in_it_and_guesses_are_often_wrong(rows):
     pairs = [(p, t) for p, t in rows if p.skill == "sum" and p.level == 2]
-    assert share(pairs, lambda p, t: t in {worked_chain(p, "digits"), worked_chain(p, "letters")}) > 0.6
+    assert share(pairs, lambda p, t: t in {worked_chain(p, "digits"), worked_chain(p, "letters")}) == pytest.approx(
+        1 - corpus.DIRECT_SHARE["pair"], abs=0.04
+    )
     guesses = [(p, t) for p, t in rows if t.startswith("<think></think>")]
-    assert 0.6 < share(guesses, lambda p, t: answer_of(t) == p.answer) < 0.8
+    assert share(guesses, lambda p, t: answer_of(t) == p.answer) == pytest.approx(1 - corpus.GUESS_WRONG, abs=0.04)
 
 
 def test_chains_in_letters_are_more_often_right_than_chains_in_digits(rows):
@@ -61,7 +66,7 @@ def test_chains_in_letters_are_more_often_right_than_chains_in_digits(rows):
     letters = [(p, t) for p, t in chains if any(c in LETTERS for c in t.split("think>")[1].replace("wait", ""))]
     digits = [row for row in chains if row not in letters]
     right = [share(part, lambda p, t: answer_of(t) == p.answer) for part in (letters, digits)]
-    assert right[0] > right[1] + 0.2
+    assert right[0] > right[1] + 0.05
 
 
 def test_some_flawed_chains_are_redone_and_some_are_never_closed(rows):

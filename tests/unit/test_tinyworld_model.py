@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from components.data.chat import TEMPLATES, render
-from components.models import load_model, load_tokenizer, save_model
+from components.models import BUILTIN, load_model, load_tokenizer, locate_model, save_model
 from components.tinyworld.corpus import make_row
 from components.tinyworld.model import SIZES, build_model, build_tokenizer
 
@@ -49,6 +49,14 @@ def test_models_are_small_and_have_heads_that_every_engine_can_serve(size, token
     assert model.config.tie_word_embeddings
     assert model.config.eos_token_id == tokenizer.eos_token_id
     assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("name", sorted(BUILTIN))
+def test_the_shipped_models_are_of_these_shapes_and_speak_this_vocabulary(name, tokenizer):
+    directory = locate_model(f"builtin:{name}")
+    shipped = {n: p.shape for n, p in load_model(directory).named_parameters()}
+    assert shipped == {n: p.shape for n, p in build(name.removeprefix("tiny-"), tokenizer).named_parameters()}
+    assert load_tokenizer(directory).get_vocab() == tokenizer.get_vocab()
 
 
 def test_a_saved_model_comes_back_bit_for_bit(tokenizer, tmp_path):
