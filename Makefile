@@ -49,6 +49,7 @@ $(UV):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 
 $(VENV)/.core: pyproject.toml constraints.txt $(UV)
+	@echo "installing r1flow and what it needs into $(VENV), once"
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e .
 	@touch $@
 

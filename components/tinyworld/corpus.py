@@ -24,9 +24,9 @@ from components.tinyworld.problems import (
     write_step,
 )
 
-STRING_SHARE = 0.15
-PAIR_SHARE = 0.5  # of the sums
-DIRECT_SHARE = {"pair": 0.45, "sum": 0.68, "string": 0.4}
+STRING_SHARE = 0.12
+PAIR_SHARE = 0.6  # of the sums
+DIRECT_SHARE = {"pair": 0.4, "sum": 0.68, "string": 0.4}
 GUESS_WRONG = 0.3
 LETTERS_SHARE = {"pair": 0.45, "sum": 0.4, "string": 0.3}
 FLAWED_SHARE = {"digits": 0.5, "letters": 0.15}  # of the worked chains over three terms and more
