@@ -13,6 +13,8 @@ export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export DO_NOT_TRACK ?= 1
+# Without byte code every start would compile all of torch, Prefect and MLflow again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check system test-long test-faults bench clean help
 
@@ -50,7 +52,7 @@ $(UV):
 
 $(VENV)/.core: pyproject.toml constraints.txt $(UV)
 	@echo "installing r1flow and what it needs into $(VENV), once"
-	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e .
+	@$(UV) pip install --quiet --python $(BIN)/python -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.core

@@ -102,7 +102,9 @@ def load_model(directory: Path, *, dtype: str = "float32", device: str = "cpu") 
     """The causal language model of ``directory``, in evaluation mode."""
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     model = AutoModelForCausalLM.from_pretrained(
         directory, dtype=getattr(torch, dtype), local_files_only=True, use_safetensors=True
     )

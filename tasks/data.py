@@ -1,5 +1,7 @@
 """Stages that make data."""
 
+from pathlib import PurePosixPath
+
 from components.config.recipe import Recipe
 from components.config.stages import SelectConfig
 from components.data.sources import source_digest
@@ -16,17 +18,17 @@ def curate_data(recipe: Recipe, name: str = "curate") -> Work:
         raise ConfigError("data: this recipe has no data section; add one, or name a preset that has")
     if data.source == "jsonl" and not data.path:
         raise ConfigError("data.path: a path or URI of a JSONL file is needed; give it with --set data.path=FILE")
-    sources = {"path": data.path, "against": data.against}
-    return Work(
-        name,
-        "curate",
-        recipe,
-        {
-            "data": data.model_dump(mode="json"),
-            "suites": {suite: settings.model_dump(mode="json") for suite, settings in recipe.suites.items()},
-            "digests": {key: source_digest(uri, setting=f"data.{key}") for key, uri in sources.items() if uri},
+    sources = {key: uri for key, uri in (("path", data.path), ("against", data.against)) if uri}
+    config = {
+        "data": data.model_dump(mode="json", exclude=set(sources)),
+        "suites": {
+            suite: settings.model_dump(mode="json", include={"skill", "problems", "version"})
+            for suite, settings in recipe.suites.items()
         },
-    )
+        "names": {key: PurePosixPath(uri).name for key, uri in sources.items()},
+        "digests": {key: source_digest(uri, setting=f"data.{key}") for key, uri in sources.items()},
+    }
+    return Work(name, "curate", recipe, config, notes=sources)
 
 
 @stage("selection", version="1")

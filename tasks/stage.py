@@ -1,7 +1,7 @@
 """The one decorator: ``@stage`` turns a declaration of work into a task that computes it once, ever.
 
 The function says *what* (a program, its settings, its inputs); the task around it does the rest: fingerprint, reuse or
-run, publish, MLflow child run, Prefect artifact. The same function serves `r1 plan`, which only asks for fingerprints.
+run, publish, MLflow child run, Prefect artifact.
 """
 
 import functools

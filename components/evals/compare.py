@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from components.errors import DataError
+
 
 def problem_means(evaluation: Path, suite: str) -> dict[str, float]:
     """Share of correct samples per problem, from an evaluation artifact's answers."""
+    if not (evaluation / f"{suite}.parquet").is_file():
+        raise DataError(f"gate.suite: {evaluation} has no answers of suite {suite!r}; evaluate the model on it first")
     table = pq.read_table(evaluation / f"{suite}.parquet", columns=["problem_id", "verdict"])
     marks: dict[str, list[bool]] = defaultdict(list)
     for problem, verdict in zip(table["problem_id"].to_pylist(), table["verdict"].to_pylist(), strict=True):

@@ -39,8 +39,10 @@ def decide(
     common = sorted(set(new) & set(champion or {}))
     if champion is None:
         reasons.append("there is no champion to compare with")
-    elif not common:
-        reasons.append("the champion was measured on other problems: no comparison is possible")
+    elif 2 * len(common) < len(new):
+        reasons.append(
+            f"the champion was measured on other problems ({len(common)} in common): no comparison is possible"
+        )
         passed = False
     else:
         difference = paired_difference([new[p] for p in common], [champion[p] for p in common])

@@ -21,7 +21,7 @@ SUITE_SEED = 20250120  # suites hold the same problems in every run, whatever th
 
 def main(raw: dict[str, Any]) -> dict[str, float]:
     spec = Spec.model_validate(raw)
-    config = DataConfig.model_validate(spec.config["data"])
+    config = DataConfig.model_validate(spec.config["data"] | spec.notes)
     suites = {name: SuiteConfig.model_validate(s) for name, s in spec.config["suites"].items()}
     if config.source == "tiny":
         key: Callable[[Row], str] | None = tiny_key

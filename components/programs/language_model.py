@@ -56,10 +56,13 @@ class LanguageModel:
 
 
 def open_model(spec: Spec, artifact: Path) -> LanguageModel:
-    """Load the model inside ``artifact`` as the spec's run settings say; also fixes torch's number of threads."""
+    """Load the model inside ``artifact`` on the spec's device; also fixes torch's number of threads.
+
+    In float32 whatever it was saved in: AdamW on bfloat16 weights would lose most updates at RL's learning rates.
+    """
     set_threads(spec)
     directory = model_dir(artifact)
-    model = load_model(directory, dtype=spec.config.get("dtype", "float32"), device=resolve_device(spec.run.device))
+    model = load_model(directory, dtype="float32", device=resolve_device(spec.run.device))
     return LanguageModel(model, load_tokenizer(directory), spec.prompt.template)
 
 

@@ -11,6 +11,6 @@ def headline(metrics: Mapping[str, float | int | str | None]) -> str:
         if isinstance(value, int | float) and (
             name == "pass_at_1" or key in ("loss", "selected", "kept", "parameters")
         ):
-            text = f"{value:,.0f}" if value >= 100 else f"{value:.3f}"
+            text = f"{value:,.0f}" if float(value).is_integer() and value > 1 else f"{value:.3f}"
             shown.append(f"{key.replace('pass_at_1', 'pass@1')} {text}")
     return "  ".join(shown[:3])

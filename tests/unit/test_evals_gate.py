@@ -58,4 +58,4 @@ def test_a_champion_of_other_problems_cannot_be_beaten():
     for champion in ({"x": 0.0}, {}):
         decision = decide(make_marks(1.0), champion, **FLOORS)
         assert not decision.passed
-        assert "the champion was measured on other problems: no comparison is possible" in decision.reasons
+        assert any("measured on other problems" in reason for reason in decision.reasons)
