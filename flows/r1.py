@@ -13,7 +13,7 @@ from flows.grpo import grpo
 from flows.promote import promote
 from flows.r1_zero import r1_zero
 from flows.reject import reject
-from flows.start import start_model, start_student
+from flows.start import check_models, start_model, start_student
 from tasks.evaluate import evaluate_model
 from tasks.registry import Champion
 from tasks.report import publish_report
@@ -25,6 +25,7 @@ from tasks.train import train_grpo
 def r1(recipe: Recipe) -> Champion:
     """Data to champion. Evaluations and the RL-only student run beside the main line, as far as lanes allow."""
     with session(recipe):
+        check_models(recipe)
         dataset = curate(recipe)
         beside: list[PrefectFuture[StageOutcome]] = []
 

@@ -6,7 +6,7 @@ from components.config.recipe import Recipe
 from flows.curate import curate
 from flows.promote import promote
 from flows.r1_zero import r1_zero
-from flows.start import start_model
+from flows.start import check_models, start_model
 from tasks.evaluate import evaluate_model
 from tasks.registry import Champion
 from tasks.report import publish_report
@@ -17,6 +17,7 @@ from tasks.session import session
 def zero_only(recipe: Recipe) -> Champion:
     """Curate, R1-Zero, evaluation before and after, gate, promotion, report."""
     with session(recipe):
+        check_models(recipe)
         dataset = curate(recipe)
         base = start_model(recipe)
         evaluate_model(recipe, "evaluate/base", base.ref, dataset.ref)
