@@ -1,5 +1,6 @@
 """The console script ``r1``. Heavy imports happen inside commands, so that ``r1 --help`` is quick."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -99,7 +100,14 @@ def sample(
 def main() -> None:
     """Entry point: a user's mistake is one clear message and exit code 2; an interrupt is 130."""
     try:
-        app(standalone_mode=True)
+        app()
+    except SystemExit as end:
+        if end.code:
+            raise
+        # Everything is flushed and closed; taking Prefect's and MLflow's modules apart would cost two seconds more.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
     except UserError as error:
         print(f"r1: {error}", file=sys.stderr)
         sys.exit(2)

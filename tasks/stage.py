@@ -106,11 +106,12 @@ def _run(kind: str, version: str, work: Work, session: Session) -> StageOutcome:
     session.outcomes.append(outcome)
     session.known[kind, address] = outcome
     session.listener.finished(outcome)
-    create_table_artifact(
-        key=work.name.replace("_", "-").replace("/", "-").lower(),
-        table=[{"metric": name, "value": value} for name, value in metrics.items()],
-        description=f"{work.name}: `{ref.uri}` ({'reused' if reused else f'{outcome.seconds:.1f} s'})",
-    )
+    if not reused:  # a reused stage has its table from the run that computed it
+        create_table_artifact(
+            key=work.name.replace("_", "-").replace("/", "-").lower(),
+            table=[{"metric": name, "value": value} for name, value in metrics.items()],
+            description=f"{work.name}: `{ref.uri}` ({outcome.seconds:.1f} s)",
+        )
     return outcome
 
 
