@@ -21,7 +21,7 @@ from flows.orchestrator import orchestrator
 def run_recipe(preset: str, overrides: list[str], json_file: Path | None) -> None:
     """Run ``preset`` and print where everything lies."""
     # The embedded API answers from a thread of this process: at Python's default of 5 ms per turn each of its many small
-    # steps waits for whoever computes (a run that reuses everything: 18 s before, 14 s after).
+    # steps waits for whoever computes.
     sys.setswitchinterval(0.0005)
     console = Console()
     chosen, recipe_overrides = split_settings(overrides, Settings.model_fields)
