@@ -16,7 +16,7 @@ export DO_NOT_TRACK ?= 1
 # Without byte code every start would compile all of torch, Prefect and MLflow again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check system test-long test-faults bench clean help
+.PHONY: demo test check system test-long test-faults clean help
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'

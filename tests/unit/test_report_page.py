@@ -3,7 +3,6 @@
 import html
 import json
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 
@@ -12,6 +11,7 @@ import pytest
 from components.programs.report import main
 from components.report.page import write_report
 from components.report.tables import waterfall
+from tests.conftest import need_program
 from tests.unit.report_inputs import evaluation, full_run
 
 VOID = {"meta", "br", "path", "rect", "use", "col"}
@@ -180,8 +180,8 @@ def test_the_waterfall_adds_up():
     assert bars[0].width == pytest.approx(sum(bar.width for bar in bars[1:]))
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium: make system")
 def test_the_page_fits_a_phone(page, tmp_path):
+    need_program("chromium")
     script = "onload=()=>{document.title=document.querySelector('iframe').contentDocument.documentElement.scrollWidth}"
     frame = f'<iframe width="420" height="800" srcdoc="{html.escape(page)}"></iframe>'
     (tmp_path / "phone.html").write_text(
