@@ -16,7 +16,7 @@ export DO_NOT_TRACK ?= 1
 # Without byte code every start would compile all of torch, Prefect and MLflow again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check system test-long test-faults clean help
+.PHONY: demo test cpu check system test-long test-faults clean help
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -33,7 +33,10 @@ check: $(VENV)/.dev   ## ruff, ruff format, mypy, import law
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(BIN)/lint-imports
 
-test-long: $(VENV)/.dev   ## the slow proofs: the learning figures over three seeds
+cpu: $(VENV)/.cpu   ## add vLLM's CPU build and DeepSpeed (3 GB), with the peers that the benchmarks run
+
+test-long: $(VENV)/.dev   ## the slow proofs: pre-training again, whole code benchmarks, the learning figures over three seeds
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -m slow
 	@$(BIN)/python benchmarks/learning.py --seeds 0 1 2 --json learning.json
 
 test-faults: $(VENV)/.dev   ## kills at every point, exact resume
@@ -57,6 +60,10 @@ $(VENV)/.core: pyproject.toml constraints.txt $(UV)
 
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.core
 	@$(UV) pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)/.cpu: pyproject.toml constraints.txt infra/cpu-overrides.txt $(VENV)/.dev
+	@$(UV) pip install --quiet --python $(BIN)/python -c constraints.txt --overrides infra/cpu-overrides.txt -e '.[cpu,dev,bench]'
 	@touch $@
 
 clean:   ## forget the environment (not the runs in .r1)

@@ -32,11 +32,11 @@ def r1(home: Path, *arguments: str, timeout: float = 400) -> subprocess.Complete
     )
 
 
-def run_recipe(home: Path, preset: str, *overrides: str) -> dict[str, Any]:
+def run_recipe(home: Path, preset: str, *overrides: str, timeout: float = 400) -> dict[str, Any]:
     """`r1 run`, which has to succeed; the summary it wrote."""
     summary = home / "summary.json"
     sets = [part for override in overrides for part in ("--set", override)]
-    done = r1(home, "run", preset, *sets, "--json", str(summary))
+    done = r1(home, "run", preset, *sets, "--json", str(summary), timeout=timeout)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     result: dict[str, Any] = json.loads(summary.read_text())
     return result
