@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import uvicorn
@@ -46,7 +46,8 @@ def orchestrator(home: Path, configured: str = "", *, start_timeout: float = 120
         return
     home = home.resolve()
     home.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as listener:
+    # With its protocol named asyncio switches Nagle's algorithm off; without, every answer waits 40 ms for an acknowledgement.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))  # bound first: the address must be known before Prefect reads its settings
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
         _set_environment(home, url)
@@ -80,6 +81,7 @@ def _serve(listener: socket.socket, home: Path, start_timeout: float) -> tuple["
     import uvicorn
     from prefect.server.api.server import create_app
 
+    _lock_when_transactions_begin()
     config = uvicorn.Config(
         create_app(ephemeral=True, final=True),
         log_level="error",
@@ -102,6 +104,22 @@ def _serve(listener: socket.socket, home: Path, start_timeout: float) -> tuple["
                 raise TimeoutError(f"the Prefect API did not start within {start_timeout:.0f} s on {home}/prefect.db")
             time.sleep(0.02)
     return server, thread
+
+
+def _lock_when_transactions_begin() -> None:
+    """Take SQLite's write lock when a transaction begins, and wait for it there.
+
+    Prefect 3.7.7 begins deferred: a request that reads and then writes fails at once with "database is locked" where
+    another has written in between, the server answers 503, and the client sleeps two seconds before it asks again.
+    """
+    from prefect.server.database.configurations import AioSqliteConfiguration
+
+    begin = AioSqliteConfiguration.begin_transaction
+
+    def begin_locked(self: AioSqliteConfiguration, session: Any, with_for_update: bool = True) -> Any:
+        return begin(self, session, with_for_update=True)
+
+    AioSqliteConfiguration.begin_transaction = begin_locked
 
 
 def _drain() -> None:
