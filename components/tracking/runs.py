@@ -40,6 +40,7 @@ class Tracking:
         self._experiment_id: str | None = None
         self._lock = threading.RLock()
         self._last_step: dict[str, int] = {}
+        self._curves: dict[str, set[str]] = {}
         self._unsent: dict[str, list[Point]] = {}
         self._ending: dict[str, str] = {}
         self._down = False
@@ -62,16 +63,18 @@ class Tracking:
             for row in rows:
                 if row.step > self._last_step.get(run_id, -1):
                     self._last_step[run_id] = row.step
+                    self._curves.setdefault(run_id, set()).update(row.metrics)
                     points = [(name, value, row.time_ms, row.step) for name, value in row.metrics.items()]
                     self._unsent.setdefault(run_id, []).extend(points)
             if not self._down or time.monotonic() >= self._next_attempt:
                 self._ship(run_id)
 
     def log_summary(self, run_id: str, metrics: Mapping[str, float]) -> None:
-        """A stage's closing figures, under ``final/``."""
+        """A stage's closing figures; what has a curve in this run is there already, as the curve's last point."""
         now = time.time_ns() // 1_000_000
         try:
-            points = [(f"final/{name}", value, now, 0) for name, value in clean(metrics).items()]
+            drawn = self._curves.get(run_id, set())
+            points = [(name, value, now, 0) for name, value in clean(metrics).items() if name not in drawn]
         except ConfigError as error:
             self._failed("log_summary", error, logging.WARNING)
             return

@@ -87,9 +87,16 @@ def test_closing_figures_tags_and_files_appear(tracking, client, run_id, tmp_pat
     tracking.log_file(run_id, tmp_path / "log.txt", "")
     tracking.log_file(run_id, tmp_path / "missing.txt", "")
     data = client.get_run(run_id).data
-    assert data.metrics == {"final/pass_at_1": 0.75, "final/loss/nonfinite": 1.0, "final/peak/nonfinite": 1.0}
+    assert data.metrics == {"pass_at_1": 0.75, "loss/nonfinite": 1.0, "peak/nonfinite": 1.0}
     assert data.tags["r1.artifact"] == "file:///x"
     assert [f.path for f in client.list_artifacts(run_id)] == ["log.txt"]
+
+
+def test_a_closing_figure_that_has_a_curve_adds_no_point_to_it(tracking, client, run_id):
+    tracking.log_rows(run_id, [SpoolRow(1, 1, {"reward": 0.1}), SpoolRow(2, 2, {"reward": 0.2})])
+    tracking.log_summary(run_id, {"reward": 0.2, "parameters": 7.0})
+    assert [value for _, _, value in history(client, run_id, "reward")] == [0.1, 0.2]
+    assert client.get_run(run_id).data.metrics == {"reward": 0.2, "parameters": 7.0}
 
 
 def test_inputs_appear_with_uri_digest_and_context(tracking, client, run_id):
