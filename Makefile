@@ -16,6 +16,10 @@ export DO_NOT_TRACK ?= 1
 # Without byte code every start would compile all of torch, Prefect and MLflow again.
 unexport PYTHONDONTWRITEBYTECODE
 
+# What the full tests run, and the Debian packages that have it: a browser, the sandbox, compilers and interpreters.
+PROGRAMS := chromium bwrap setpriv prlimit python3 gcc g++ node
+PACKAGES := chromium bubblewrap libseccomp2 util-linux python3 gcc g++ libc6-dev nodejs
+
 .PHONY: demo test cpu check system test-long test-faults clean help
 
 help:            ## what can be made
@@ -43,10 +47,11 @@ test-faults: $(VENV)/.dev   ## kills at every point, exact resume
 	@$(BIN)/python -m pytest tests/faults -m "slow or not slow"
 
 system:   ## Debian packages that the full tests use, where apt and root are at hand
-	@if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	  command -v chromium >/dev/null || { apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; }; \
-	else echo "make system: needs apt and root; the tests that need chromium will be skipped"; fi
+	@missing=""; for program in $(PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	if [ -z "$$missing" ]; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; \
+	else echo "make system: needs apt and root; tests will be skipped that need:$$missing"; fi
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "r1flow needs Python 3.11 or newer")'

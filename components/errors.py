@@ -13,6 +13,7 @@
     |   |-- IntegrityError     bytes differ from their manifest
     |   `-- LeaseHeldError     somebody else is computing this artifact
     |-- StageFailed            a stage's program ended badly; carries the tail of its log
+    |-- ScoringError           too many completions could not be scored, through no fault of theirs
     |-- WeightSyncError        the sampler does not serve the trainer's weights
     `-- NumericsError          non-finite numbers where none can be tolerated
 """
@@ -60,6 +61,10 @@ class LeaseHeldError(StoreError):
 
 class StageFailed(R1Error):
     """A stage's program ended with an error or was killed."""
+
+
+class ScoringError(R1Error):
+    """Verifiers or sandboxes failed; training on what is left would be training on a selection."""
 
 
 class WeightSyncError(R1Error):

@@ -97,6 +97,36 @@ def sample(
     draw(model, prompt, num=num, template=template, max_tokens=max_tokens, temperature=temperature, seed=seed)
 
 
+@app.command()
+def verify(
+    source: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help="Rows with `gold` and `prediction`, and so on.")],
+    out: Annotated[Path, typer.Option("--out", help="The same rows with verdict, reward, seconds, extracted.")],
+    kind: Annotated[str, typer.Option(help="math, choice, exact, code, format or language.")] = "math",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that judge; default: one per processor.")
+    ] = None,
+) -> None:
+    """Judge answers in a file as training would judge them."""
+    from flows.commands.verify import verify as verify_rows
+
+    verify_rows(source, out, kind, workers)
+
+
+@app.command()
+def certify(
+    what: Annotated[str, typer.Argument(help="`rewards`.")],
+    kinds: Annotated[list[str] | None, typer.Option("--kind", help="Only this verifier; may be repeated.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Draws other cases.")] = 0,
+) -> None:
+    """Put the verifiers to thousands of answers made to deceive them; exit code 1 below a floor."""
+    from flows.commands.certify import certify_rewards
+
+    if what != "rewards":
+        raise typer.BadParameter(f"{what!r} cannot be certified; `r1 certify rewards`")
+    if not certify_rewards(kinds or [], seed):
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """Entry point: a user's mistake is one clear message and exit code 2; an interrupt is 130."""
     try:

@@ -10,7 +10,7 @@ from components.config.stages import GateConfig
 from components.errors import ConfigError
 from components.evals.compare import problem_means
 from components.evals.gate import Decision, decide
-from components.store.artifact import find, materialize
+from components.store.artifact import find, materialize, read_manifest
 from components.tracking.registry import Promotion, Registry, append_promotion, promotions
 from tasks.session import Session, StageOutcome, current_session
 
@@ -40,7 +40,7 @@ def promote_model(recipe: Recipe, model: StageOutcome, evaluation: StageOutcome)
     entry = reigning
     if decision.passed:
         entry = append_promotion(session.store, name, model.ref, evaluation.ref, decision.evidence)
-    version = Registry(session.settings.tracking_uri).set_champion(entry, session.run_id) if entry else None
+    version = _project(session, entry) if entry else None
     create_markdown_artifact(
         key="promotion",
         markdown=f"# {name}: {'promoted' if decision.passed else 'not promoted'}\n\n"
@@ -53,6 +53,12 @@ def promote_model(recipe: Recipe, model: StageOutcome, evaluation: StageOutcome)
         uri=entry.ref.uri if entry else None,
         version=version,
     )
+
+
+def _project(session: Session, entry: Promotion) -> int:
+    """The promotion as a registered version; it says how the rewards that the model was trained with were certified."""
+    tags = read_manifest(session.store, entry.ref).provenance.get("tags", {})
+    return Registry(session.settings.tracking_uri).set_champion(entry, session.run_id, tags)
 
 
 def _decide(session: Session, gate: GateConfig, evaluation: StageOutcome, reigning: Promotion | None) -> Decision:

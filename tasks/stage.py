@@ -36,7 +36,10 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class Work:
-    """A program to run: everything but ``name``, ``total_steps`` and ``notes`` decides the result and enters the fingerprint."""
+    """A program to run.
+
+    Everything but ``name``, ``total_steps``, ``notes`` and ``tags`` decides the result and enters the fingerprint.
+    """
 
     name: str
     program: str
@@ -45,11 +48,13 @@ class Work:
     inputs: Mapping[str, ArtifactRef] = field(default_factory=dict)
     total_steps: int | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Facts about the inputs for people who look at the MLflow run or at the registered model."""
 
     def settings(self) -> dict[str, Any]:
         """The config slice: the stage's own settings and the recipe's that every program reads, `auto` resolved."""
         shared = {name: getattr(self.recipe, name) for name in ("prompt", "language")}
-        run = self.recipe.run.model_dump(mode="json", exclude={"lanes"})
+        run = self.recipe.run.model_dump(mode="json", exclude={"lanes", "scorers"})
         run["device"] = resolve_device(self.recipe.run.device)
         run["sampler"] = resolve_sampler(self.recipe.run.sampler, device=run["device"], num_parameters=None)
         return {
@@ -131,6 +136,7 @@ def _compute(
         "work": str(directory),
         "store": session.settings.store_uri,
         "checkpoints": checkpoints,
+        "scorers": work.recipe.run.scorers,
         "notes": dict(work.notes),
         **settings,
     }
@@ -185,7 +191,13 @@ def _start_child(session: Session, work: Work, kind: str, address: str, *, reuse
     run_id = session.tracking.start_child(
         session.run_id,
         work.name,
-        tags={"r1.kind": kind, "r1.fingerprint": address, "r1.reused": str(reused).lower(), **process_tags()},
+        tags={
+            "r1.kind": kind,
+            "r1.fingerprint": address,
+            "r1.reused": str(reused).lower(),
+            **process_tags(),
+            **work.tags,
+        },
         params=flatten(dict(work.config)),
     )
     for name, ref in work.inputs.items():
@@ -211,6 +223,7 @@ def _provenance(work: Work, session: Session, started: float) -> dict[str, Any]:
     return {
         "stage": work.name,
         "preset": work.recipe.preset,
+        "tags": dict(work.tags),
         "run": session.run_id,
         "started": started,
         "seconds": round(time.time() - started, 3),

@@ -3,7 +3,9 @@
 from components.config.recipe import BaseTrainingConfig, ModelConfig, Recipe
 from components.config.stages import GrpoConfig, SftConfig
 from components.models import directory_digest, locate_model
+from components.rewards.custom import reward_digests
 from components.store.manifest import ArtifactRef
+from tasks.session import StageOutcome
 from tasks.stage import Work, stage
 
 
@@ -23,11 +25,22 @@ def pretrain(recipe: Recipe, name: str, settings: BaseTrainingConfig, dataset: A
     return Work(name, "pretrain", recipe, config, {"dataset": dataset}, settings.steps)
 
 
-@stage("grpo", version="1")
-def train_grpo(recipe: Recipe, name: str, settings: GrpoConfig, policy: ArtifactRef, dataset: ArtifactRef) -> Work:
-    """Reinforcement learning from ``policy`` on the dataset's problems."""
-    config = {"grpo": settings.model_dump(mode="json")}
-    return Work(name, "grpo", recipe, config, {"policy": policy, "dataset": dataset}, settings.steps)
+@stage("grpo", version="2")
+def train_grpo(
+    recipe: Recipe,
+    name: str,
+    settings: GrpoConfig,
+    policy: ArtifactRef,
+    dataset: ArtifactRef,
+    certificate: StageOutcome,
+) -> Work:
+    """Reinforcement learning from ``policy`` on the dataset's problems, with rewards that were certified before."""
+    config: dict[str, object] = {"grpo": settings.model_dump(mode="json")}
+    if settings.rewards.custom:
+        config["rewards"] = reward_digests(settings.rewards.custom)
+    inputs = {"policy": policy, "dataset": dataset, "certificate": certificate.ref}
+    tags = {f"firewall.{name}": str(value) for name, value in certificate.metrics.items()}
+    return Work(name, "grpo", recipe, config, inputs, settings.steps, tags=tags)
 
 
 @stage("sft", version="1")

@@ -14,16 +14,24 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "flows.cli", *arguments]
 
 
-def environment(home: Path) -> dict[str, str]:
+def environment(home: Path, path: Path | None = None) -> dict[str, str]:
+    """A home of its own; ``path`` is put on the Python path."""
+    paths = os.pathsep.join(map(str, filter(None, (ROOT, path))))
     keep = {k: v for k, v in os.environ.items() if not k.startswith(("R1_", "PREFECT_", "MLFLOW_"))}
-    return {**keep, "R1_HOME": str(home), "PYTHONPATH": str(ROOT), "COLUMNS": "160", "NO_COLOR": "1"}
+    return {
+        **keep,
+        "R1_HOME": str(home),
+        "PYTHONPATH": os.pathsep.join(map(str, filter(None, (ROOT, path)))),
+        "COLUMNS": "160",
+        "NO_COLOR": "1",
+    }
 
 
-def r1(home: Path, *arguments: str, timeout: float = 400) -> subprocess.CompletedProcess[str]:
+def r1(home: Path, *arguments: str, timeout: float = 400, path: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; output captured."""
     return subprocess.run(
         command(*arguments),
-        env=environment(home),
+        env=environment(home, path),
         cwd=ROOT,
         capture_output=True,
         text=True,

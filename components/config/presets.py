@@ -53,13 +53,19 @@ def _apply(data: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
         raise ConfigError(f"--set {override!r}: write it as section.field=value, such as --set distill.epochs=3")
-    *sections, field = key.strip().split(".")
+    *sections, field = _path(key.strip())
     place = data
     for section in sections:
         place = place.setdefault(section, {})
         if not isinstance(place, dict):
             raise ConfigError(f"--set {key}: {section} is a value, not a section")
     place[field] = _value(text.strip())
+
+
+def _path(key: str) -> list[str]:
+    """``a.b.c`` in parts; the name of a custom reward, ``a.rewards.pkg.module:function``, keeps its own dots."""
+    above, marker, custom = key.partition(".rewards.")
+    return [*above.split("."), "rewards", custom] if marker and ":" in custom else key.split(".")
 
 
 def _value(text: str) -> Any:

@@ -6,19 +6,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from components.config.section import Count, Positive, Section, Share, Weight
 from components.config.stages import (
     ColdStartConfig,
-    Count,
     GateConfig,
     GrpoConfig,
-    Positive,
     RejectConfig,
-    Section,
     SftConfig,
-    Share,
     SuiteConfig,
-    Weight,
 )
+from components.errors import ConfigError
+from components.rewards.languages.known import language_code
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -64,6 +62,8 @@ class ColumnMapping(Section):
     answer: str = "answer"
     answer_after: str | None = None
     """Take what stands after the last such marker (GSM8K: `####`)."""
+    tests: str | None = None
+    """Tests of programs, for the verifier `code`; default `tests`."""
 
 
 class DataConfig(Section):
@@ -75,7 +75,7 @@ class DataConfig(Section):
     against: str | None = None
     """Evaluation problems, in the same form: training problems that match one are dropped."""
     columns: ColumnMapping = ColumnMapping()
-    verifier: Literal["exact", "math"] = "math"
+    verifier: Literal["exact", "math", "choice", "code"] = "math"
     licence: str | None = None
     problems: dict[str, Count] = Field(default_factory=dict)
     """Generated problems by skill (source `tiny`)."""
@@ -98,15 +98,24 @@ class PromptConfig(Section):
 
     template: str = "r1_zero"
     """A file of components/data/templates, or `tokenizer` for the model's own chat template."""
-    format: Literal["think", "think_answer"] = "think_answer"
+    format: Literal["think", "think_answer", "think_answer_strict"] = "think_answer"
 
 
 class LanguageConfig(Section):
-    """The language thoughts should be in: two alphabets, or a script of a real language."""
+    """The language thoughts should be in: a natural language, or one of two alphabets."""
 
     target: str = "en"
-    """`en` or `zh`, or the characters of the target alphabet when `other` is given."""
+    """A language tag such as `en`, `zh` or `pt-BR`, or the characters of the target alphabet when `other` is given."""
     other: str | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> "LanguageConfig":
+        if self.other is None:
+            try:
+                language_code(self.target)
+            except ConfigError as error:
+                raise ValueError(str(error)) from error
+        return self
 
 
 class BaseTrainingConfig(Section):
@@ -129,6 +138,8 @@ class RunConfig(Section):
     threads: Count = 1
     lanes: Count = 1
     """Stages that may run at the same time."""
+    scorers: Count = 2
+    """Worker processes per stage that judge answers which take time; they start when the first such answer comes."""
     sampler: Literal["auto", "transformers"] = "auto"
 
 

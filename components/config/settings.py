@@ -1,6 +1,7 @@
 """Where runs happen on this machine: ``R1_*`` environment variables. None of it enters a fingerprint."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,6 +24,9 @@ class Settings(BaseSettings):
     """MLflow experiment."""
     prefect_api_url: str = ""
     """Prefect API of a running server. Default: PREFECT_API_URL, else a server inside this process."""
+
+    sandbox: Literal["", "bubblewrap", "rlimits"] = ""
+    """What programs run in. Default: bubblewrap, and nothing where it does not work; `rlimits` isolates nothing."""
 
     @field_validator("home")
     @classmethod

@@ -2,33 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+from components.config.rewards import RewardWeights, ShapingConfig
+from components.config.section import Count, Positive, Section, Share, Weight
+
 Schedule = Literal["constant", "cosine", "linear"]
-
-
-class Section(BaseModel):
-    """Base of all settings: unknown fields are refused, nothing changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
-
-
-class RewardWeights(Section):
-    """Weights of the summed rewards. The paper adds accuracy, format and language consistency with equal weight."""
-
-    accuracy: Weight = 1.0
-    format: Weight = 1.0
-    language: Weight = 0.0
-
-    @model_validator(mode="after")
-    def _accuracy_teaches(self) -> "RewardWeights":
-        if self.accuracy == 0:
-            raise ValueError("accuracy must have a weight: format and language alone teach empty answers")
-        return self
 
 
 class GrpoConfig(Section):
@@ -57,7 +36,10 @@ class GrpoConfig(Section):
     max_tokens: Count
     """Longest completion."""
     rewards: RewardWeights = RewardWeights()
-    mixture: dict[str, Weight] = {"main": 1.0}
+    reward_gates: dict[str, str] = Field(default_factory=dict)
+    """A reward counts only where another is above 0: `{language = "accuracy"}` pays for language in right answers."""
+    shaping: ShapingConfig = ShapingConfig()
+    mixture: dict[str, Weight] = Field(default_factory=lambda: {"main": 1.0})
     """Share of each skill among the prompts."""
     min_pass_rate: Share = 0.02
     """Below this pass@1 of the start model RL is refused: there is nothing to reinforce."""
@@ -71,6 +53,9 @@ class GrpoConfig(Section):
             raise ValueError(f"mini_batches ({self.mini_batches}) is more than the completions of one step")
         if self.reference_every and not self.kl_weight:
             raise ValueError("reference_every refreshes a reference that kl_weight = 0 never uses")
+        for name, gate in self.reward_gates.items():
+            if unknown := {name, gate} - set(self.rewards.weights()):
+                raise ValueError(f"reward_gates names {', '.join(sorted(unknown))}, which is no reward of this stage")
         if sum(self.mixture.values()) <= 0:
             raise ValueError("mixture needs one skill with a weight above 0")
         return self

@@ -11,13 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from components.data.tests import CodeTests
 from components.errors import DataError
 
 MAX_LINE_BYTES = 8 * 2**20
 MAX_TEXT = 1_000_000  # characters in one field
 EXCERPT = 200
+Verifier = Literal["exact", "math", "choice", "code"]
 _LEVEL = re.compile(r"(?:Level )?(\d{1,6})", re.ASCII)
 
 
@@ -29,12 +31,13 @@ class Row(BaseModel):
     id: str
     prompt: str
     answer: str
-    verifier: Literal["exact", "math"]
+    verifier: Verifier
     skill: str = "main"
     level: int | None = None
     source: str
     licence: str | None = None
     completion: str | None = None
+    tests: CodeTests | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ class ColumnMapping:
     """Which columns of a source become which fields; ``verifier``, ``skill`` and ``licence`` hold for all its rows.
 
     Without an ``id`` column a row is called ``source-00017`` after its line. ``answer_after="####"`` takes what follows
-    the last marker of the answer column (GSM8K).
+    the last marker of the answer column (GSM8K). ``tests`` holds ``CodeTests``, for the verifier ``code``, whose rows need
+    no answer.
     """
 
     prompt: str = "prompt"
@@ -51,7 +55,8 @@ class ColumnMapping:
     id: str | None = None
     level: str | None = None
     completion: str | None = None
-    verifier: Literal["exact", "math"] = "math"
+    tests: str | None = None
+    verifier: Verifier = "math"
     skill: str = "main"
     licence: str | None = None
 
@@ -132,13 +137,14 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _row(record: Mapping[str, Any], mapping: ColumnMapping, source: str, number: int) -> Row:
     completion = None if mapping.completion is None else _text(record, mapping.completion)
-    answer = _text(record, mapping.answer, numbers=True)
+    code = mapping.verifier == "code"
+    answer = "" if code and mapping.answer not in record else _text(record, mapping.answer, numbers=True)
     if mapping.answer_after is not None:
         _, marker, answer = answer.rpartition(mapping.answer_after)
         if not marker:
             raise _BadRow(f"no {mapping.answer_after!r} in {mapping.answer!r}")
         answer = answer.strip()
-    if not answer.strip() and completion is None:
+    if not answer.strip() and completion is None and not code:
         raise _BadRow(f"empty {mapping.answer!r}")
     return Row(
         id=f"{source}-{number:05d}" if mapping.id is None else _filled(record, mapping.id, numbers=True),
@@ -150,6 +156,7 @@ def _row(record: Mapping[str, Any], mapping: ColumnMapping, source: str, number:
         source=source,
         licence=mapping.licence,
         completion=completion,
+        tests=_tests(record, mapping.tests or "tests") if code else None,
     )
 
 
@@ -182,6 +189,13 @@ def _filled(record: Mapping[str, Any], name: str, *, numbers: bool = False) -> s
     if not value.strip():
         raise _BadRow(f"empty {name!r}")
     return value
+
+
+def _tests(record: Mapping[str, Any], name: str) -> CodeTests:
+    try:
+        return CodeTests.model_validate(_column(record, name))
+    except ValidationError:
+        raise _BadRow(f"{name!r} are no tests") from None
 
 
 def _level(record: Mapping[str, Any], name: str) -> int | None:

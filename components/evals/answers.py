@@ -1,7 +1,7 @@
 """What a completion answers, as text that can be voted on."""
 
 from components.data.schema import Row
-from components.rewards.extraction import find_answers
+from components.rewards.mathematics.extraction import find_answers
 from components.rewards.thought import answer_of
 
 

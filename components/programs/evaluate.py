@@ -14,7 +14,7 @@ from components.data.files import load_rows
 from components.data.schema import Row
 from components.evals.answers import extract_answer
 from components.evals.stats import cons_at_k, pass_at_1, pass_at_k
-from components.programs.language_model import LanguageModel, open_model, scorer
+from components.programs.language_model import LanguageModel, open_model, scoring
 from components.programs.spec import Spec
 from components.rewards.score import Scored
 from components.sampling.base import Completion, Request, Sampling
@@ -47,9 +47,14 @@ def evaluate(spec: Spec, lm: LanguageModel, name: str, suite: SuiteConfig, rows:
         Request(lm.encode_prompt(row), derive_seed(SAMPLE_SEED, name, suite.version, row.id, index % suite.samples))
         for index, row in enumerate(repeated)
     ]
-    completions = lm.sampler().generate(requests, Sampling(suite.max_tokens, suite.temperature, suite.top_p))
-    texts = [lm.decode(c.ids) for c in completions]
-    scored = scorer(spec, lm, {"accuracy": 1.0})(texts, repeated)
+    with scoring(spec, lm, {"accuracy": 1.0}) as score:
+        completions = lm.sampler().generate(
+            requests,
+            Sampling(suite.max_tokens, suite.temperature, suite.top_p),
+            finished=lambda index, ids: score.ahead(lm.decode(ids), repeated[index]),
+        )
+        texts = [lm.decode(c.ids) for c in completions]
+        scored = score(texts, repeated)
     answers = [extract_answer(text, row) for text, row in zip(texts, repeated, strict=True)]
     _write_answers(spec.out / f"{name}.parquet", repeated, completions, texts, answers, scored, suite.samples)
     return figures(suite.samples, rows, completions, answers, scored)

@@ -12,8 +12,9 @@ from components.engines.single import SingleEngine
 from components.errors import ModelError
 from components.models import load_model, save_model
 from components.programs.journal import Journal
-from components.programs.language_model import open_model, scorer
+from components.programs.language_model import LanguageModel, open_model, scoring
 from components.programs.spec import Spec, model_dir
+from components.rewards.score import Scorer
 from components.rl.trainer import GrpoTrainer, Objective, rollout_metrics
 from components.rollout.types import Group
 from components.sampling.base import Sampling
@@ -26,6 +27,12 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     spec = Spec.model_validate(raw)
     config = GrpoConfig.model_validate(spec.config["grpo"])
     lm = open_model(spec, spec.inputs["policy"])
+    with scoring(spec, lm, config.rewards.weights(), config) as score:
+        return train(spec, config, lm, score)
+
+
+def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer) -> dict[str, float]:
+    """All steps from the last checkpoint on; the closing figures."""
     rate = partial(
         learning_rate,
         peak=config.learning_rate,
@@ -49,7 +56,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
         pools=pools,
         encode=lm.encode_prompt,
         decode=lm.decode,
-        score=scorer(spec, lm, config.rewards.model_dump()),
+        score=score,
         objective=objective(config),
         pad_id=lm.pad_id,
         seed=spec.seed,

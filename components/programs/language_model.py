@@ -1,22 +1,26 @@
 """What every program that touches a model does first: threads, device, model, tokenizer, prompt rendering, scoring."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from components.config.recipe import LanguageConfig
+from components.config.stages import GrpoConfig
 from components.data.chat import opens_thought, render
 from components.data.schema import Row
 from components.models import load_model, load_tokenizer, resolve_device
 from components.programs.spec import Spec, model_dir
-from components.rewards.language import AlphabetLanguage, LanguageSpec, ScriptLanguage
+from components.rewards.custom import load_reward
+from components.rewards.language import AlphabetLanguage, LanguageSpec, NaturalLanguage
 from components.rewards.reflection import PAPER_WORDS
-from components.rewards.score import Scored, score_completions
+from components.rewards.score import Rules, Scorer
 from components.sampling.transformers import TransformersSampler
+from components.scoring.judge import PoolJudge
+from components.scoring.pool import ScoringPool
 
 
 @dataclass(frozen=True)
@@ -70,22 +74,30 @@ def set_threads(spec: Spec) -> None:
     torch.set_num_threads(spec.run.threads)
 
 
-def scorer(
-    spec: Spec, lm: LanguageModel, weights: Mapping[str, float]
-) -> Callable[[Sequence[str], Sequence[Row]], list[Scored]]:
-    """The recipe's reward, as a function of completions and their rows."""
-    return partial(
-        score_completions,
+@contextmanager
+def scoring(
+    spec: Spec, lm: LanguageModel, weights: Mapping[str, float], grpo: GrpoConfig | None = None
+) -> Iterator[Scorer]:
+    """The recipe's reward, with its pool of workers for verdicts that take time. They start with the first such verdict."""
+    tokens = grpo.max_tokens if grpo else 1
+    rules = Rules(
         weights=weights,
         format_style=spec.prompt.format,
-        prefilled=opens_thought(lm.template, lm.tokenizer),
         language=language_spec(spec.language, spec.reflection_words),
         reflection_words=spec.reflection_words or PAPER_WORDS,
+        prefilled=opens_thought(lm.template, lm.tokenizer),
+        gates=grpo.reward_gates if grpo else {},
+        custom={name: load_reward(name) for name in (grpo.rewards.custom if grpo else ())},
+        max_tokens=tokens,
+        overlong_tokens=max(1, round(tokens * grpo.shaping.overlong_share)) if grpo else 1,
+        ngram=grpo.shaping.ngram if grpo else 3,
     )
+    with ScoringPool(spec.scorers) as pool:
+        yield Scorer(rules, PoolJudge(pool))
 
 
 def language_spec(config: LanguageConfig, reflection_words: Sequence[str]) -> LanguageSpec:
-    """The recipe's language: two alphabets where `other` is given, else English or Chinese by script."""
+    """The recipe's language: two alphabets where `other` is given, else a natural language by its code."""
     if config.other is not None:
         return AlphabetLanguage(config.target, config.other, ignored=tuple(reflection_words or PAPER_WORDS))
-    return ScriptLanguage("zh" if config.target == "zh" else "en")
+    return NaturalLanguage(config.target)

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from components.config.recipe import LanguageConfig, PromptConfig, RunConfig
-from components.config.stages import Section
+from components.config.section import Section
 
 
 class Spec(Section):
@@ -22,6 +22,8 @@ class Spec(Section):
     run: RunConfig = RunConfig()
     notes: dict[str, Any] = Field(default_factory=dict)
     """Facts for people (names, times) that enter no fingerprint."""
+    scorers: int = 2
+    """Worker processes that judge answers; they start when an answer needs one."""
     inputs: dict[str, Path] = Field(default_factory=dict)
     """Verified local directories of the input artifacts."""
     out: Path

@@ -1,54 +1,72 @@
 """The accuracy reward: 1 when the answer after the thought is the row's answer, by the row's own verifier.
 
-Only what follows the last ``</think>`` counts, so an answer that stands in the thought alone earns nothing.
+Only what follows the last ``</think>`` counts, so an answer that stands in the thought alone earns nothing. A score
+comes in two ways: ``quick_score`` in bounded time, wherever it is called, and ``full_score`` in a process that can be
+killed, for what needs algebra or runs a program.
 """
 
 from collections.abc import Sequence
 
 from components.data.schema import Row
 from components.rewards.base import Score, Verdict
-from components.rewards.equivalence import equal, usable
-from components.rewards.extraction import Found, find_answers
+from components.rewards.mathematics import judge, judge_choice, quick
+from components.rewards.mathematics import usable as usable_gold
 from components.rewards.thought import answer_of
-
-MAX_OTHERS = 16  # marked answers beside the last one
 
 
 def accuracy(completions: Sequence[str], examples: Sequence[Row]) -> list[float | None]:
-    """CORRECT 1.0, everything else 0.0; None where the row's own answer cannot be used. A ``Reward``."""
+    """CORRECT 1.0, everything else 0.0; None where the row's own answer or tests cannot be used. A ``Reward``."""
     return [score_answer(text, row).reward for text, row in zip(completions, examples, strict=True)]
 
 
 def score_answer(completion: str, row: Row) -> Score:
-    """The verdict on a completion: UNPARSEABLE when its thought is never closed, WRONG when nothing follows it."""
+    """The verdict on a completion, in this process: quick where that is possible, in full otherwise."""
+    score = quick_score(completion, row)
+    return full_score(completion, row) if score is None else score
+
+
+def quick_score(completion: str, row: Row) -> Score | None:
+    """The verdict in bounded time; None when it takes a worker. What it returns is what ``full_score`` returns."""
     answer = answer_of(completion)
-    return Score.of(Verdict.UNPARSEABLE) if answer is None else verify_answer(answer, row)
-
-
-def verify_answer(answer: str, row: Row) -> Score:
-    """The verdict on a text that has no thought (any more).
-
-    ``exact``: the text without surrounding white space is the row's answer. ``math``: the marked answer is
-    mathematically equal to it; two different marked answers are WRONG, an answer that cannot be read is UNPARSEABLE.
-    """
+    if answer is None:
+        return _unclosed(row)
     if row.verifier == "exact":
         return Score.of(Verdict.CORRECT if answer.strip() == row.answer.strip() else Verdict.WRONG)
-    golds = find_answers(row.answer).candidates
-    if not golds or not usable(golds[-1]):
-        return Score(None, None)
-    if not answer.strip():
-        return Score.of(Verdict.WRONG)
-    return Score.of(_judge(golds[-1], find_answers(answer)))
+    if row.verifier == "choice":
+        return judge_choice(row.answer, answer)
+    return quick(row.answer, answer) if row.verifier == "math" else None
 
 
-def _judge(gold: str, found: Found) -> Verdict:
-    if not found.candidates:
-        return Verdict.UNPARSEABLE
-    last = found.candidates[-1]
-    others = set(found.candidates) - {last}
-    same = equal(gold, last, marked=found.marked)
-    if same is None:
-        return Verdict.UNPARSEABLE
-    if not same or len(others) > MAX_OTHERS:
-        return Verdict.WRONG
-    return Verdict.CORRECT if all(equal(gold, other) for other in others) else Verdict.WRONG
+def full_score(completion: str, row: Row) -> Score:
+    """The verdict, however long it takes: call it in a process that can be killed.
+
+    UNPARSEABLE when the thought is never closed. ``exact``: the text without surrounding white space is the row's
+    answer. ``math`` and ``choice``: ``components.rewards.mathematics``. ``code``: the row's tests pass.
+    """
+    answer = answer_of(completion)
+    if row.verifier == "code" and row.tests is not None:
+        from components.rewards.code import judge as judge_code
+
+        return Score.of(Verdict.UNPARSEABLE) if answer is None else judge_code(row.tests, answer)
+    if row.verifier == "code":
+        return Score.unusable("the row has no tests")
+    if row.verifier == "math" and answer is not None:
+        return judge(row.answer, answer)
+    score = quick_score(completion, row)
+    assert score is not None, "every other verifier is quick"
+    return score
+
+
+def usable(row: Row) -> bool:
+    """Whether completions can be scored against this row at all."""
+    if row.verifier == "code":
+        return row.tests is not None
+    if row.verifier == "math":
+        return usable_gold(row.answer)
+    return row.verifier == "exact" or judge_choice(row.answer, "").reward is not None
+
+
+def _unclosed(row: Row) -> Score:
+    if not usable(row):
+        return Score.unusable("the row has no tests" if row.verifier == "code" else "the row's answer cannot be used")
+    return Score.of(Verdict.UNPARSEABLE, detail="the thought is never closed")

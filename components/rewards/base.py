@@ -21,15 +21,26 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Score:
-    """A reward and its verdict. ``Score(None, None)``: the row's own answer cannot be used, so nothing was scored."""
+    """A reward and its verdict. ``Score(None, None)``: the row's own answer or tests cannot be used; nothing was scored.
+
+    ``extracted`` is the answer that was judged, ``detail`` a short reason for people; neither enters a reward.
+    """
 
     reward: float | None
     verdict: Verdict | None
+    extracted: str | None = None
+    detail: str | None = None
 
     @classmethod
-    def of(cls, verdict: Verdict) -> "Score":
+    def of(cls, verdict: Verdict, *, extracted: str | None = None, detail: str | None = None) -> "Score":
         """CORRECT earns 1, INFRA nothing at all (None), every other verdict 0."""
-        return cls(None if verdict is Verdict.INFRA else float(verdict is Verdict.CORRECT), verdict)
+        reward = None if verdict is Verdict.INFRA else float(verdict is Verdict.CORRECT)
+        return cls(reward, verdict, extracted, detail)
+
+    @classmethod
+    def unusable(cls, detail: str) -> "Score":
+        """Nothing can be scored against this row, whatever the completion: its gold or its tests are broken."""
+        return cls(None, None, None, detail)
 
 
 class Reward(Protocol):

@@ -9,10 +9,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 from components.data.schema import Row
 from components.rewards.base import Reward
+from components.rewards.languages.known import language_code
+from components.rewards.languages.labelling import count_words
+from components.rewards.languages.words import clauses
 from components.rewards.thought import thought_of
 
 
@@ -29,36 +31,29 @@ class AlphabetLanguage:
 
 
 @dataclass(frozen=True)
-class ScriptLanguage:
-    """English or Chinese told apart by Unicode script: a run of Latin letters is a word, and so is a Chinese character.
+class NaturalLanguage:
+    """A language by its BCP-47 code: ``en``, ``zh``, ``pt-BR``; script and region are not told apart.
 
-    Words of further scripts are words that are not in the target language. Neutral: LaTeX, code, tags, numbers, Greek
-    letters and single Latin letters, which in mathematics are names.
+    What is a word and what is neutral: ``languages.words``. Raises ConfigError for a language that is not known.
     """
 
-    target: Literal["en", "zh"]
+    target: str
+
+    def __post_init__(self) -> None:
+        language_code(self.target)
 
 
-LanguageSpec = AlphabetLanguage | ScriptLanguage
+LanguageSpec = AlphabetLanguage | NaturalLanguage
 
-# No part can match inside a failed match of its own, so that the time is linear in the text.
-_NEUTRAL = re.compile(
-    r"```(?:[^`]|`(?!``))*```|`[^`\n]*`"  # code
-    r"|\$\$(?:[^$]|\$(?!\$))*\$\$|\$(?=\S)[^$\n]*(?<=\S)\$(?!\d)"  # display and inline mathematics
-    r"|\\\[(?:[^\\]|\\[^\[\]])*\\\]|\\\((?:[^\\]|\\[^()])*\\\)"
-    r"|\\[A-Za-z]+|</?[A-Za-z]+>"  # LaTeX commands outside mathematics, tags
-)
-_LETTERS = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
-_CHINESE = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-_GREEK = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]+")
-_LATIN = re.compile(r"[A-Za-z\u00aa\u00ba\u00c0-\u024f\u1e00-\u1eff\uff21-\uff3a\uff41-\uff5a'\u2019]+")
 _TAG = re.compile(r"</?think>")
 
 
 def consistency(thought: str, spec: LanguageSpec) -> float | None:
     """Share of target-language words, 0 to 1; None when ``thought`` holds no word at all (not measurable)."""
-    counts = _count_symbols(thought, spec) if isinstance(spec, AlphabetLanguage) else _count_words(thought, spec)
-    target, other = counts
+    if isinstance(spec, AlphabetLanguage):
+        target, other = _count_symbols(thought, spec)
+    else:
+        target, other = count_words(clauses(thought), language_code(spec.target))
     return target / (target + other) if target + other else None
 
 
@@ -71,7 +66,7 @@ def language_reward(spec: LanguageSpec, *, prefilled: bool = False) -> Reward:
     return reward
 
 
-def _count_symbols(thought: str, spec: AlphabetLanguage) -> tuple[int, int]:
+def _count_symbols(thought: str, spec: AlphabetLanguage) -> tuple[float, float]:
     text = _removed(spec.ignored).sub(" ", thought)
     target, other = frozenset(spec.target), frozenset(spec.other)
     return sum(symbol in target for symbol in text), sum(symbol in other for symbol in text)
@@ -80,15 +75,3 @@ def _count_symbols(thought: str, spec: AlphabetLanguage) -> tuple[int, int]:
 @lru_cache(maxsize=32)
 def _removed(words: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join([_TAG.pattern, *map(re.escape, words)]))
-
-
-def _count_words(thought: str, spec: ScriptLanguage) -> tuple[int, int]:
-    text = _NEUTRAL.sub(" ", thought)
-    chinese = len(_CHINESE.findall(text))
-    english = further = 0
-    for word in _LETTERS.findall(_GREEK.sub(" ", _CHINESE.sub(" ", text))):
-        if not _LATIN.fullmatch(word):
-            further += 1
-        elif len(word) > 1 or word in "aI":
-            english += 1
-    return (english, chinese + further) if spec.target == "en" else (chinese, english + further)

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from components.data.schema import Row
 from components.engines.single import SingleEngine
 from components.errors import WeightSyncError
-from components.rewards.score import Scored
+from components.rewards.score import Scorer
 from components.rl.advantage import group_advantages, has_signal
 from components.rl.batch import prompts_of_step
 from components.rl.update import Trained, frozen_logprobs, split_at_random, update_policy
@@ -19,7 +19,6 @@ from components.rollout.types import Group, Rollout
 from components.sampling.base import Request, Sampler, Sampling
 from components.seeds import derive_seed
 
-Score = Callable[[Sequence[str], Sequence[Row]], list[Scored]]
 MAX_MISMATCH = 0.05  # nats; float32 on CPU stays under 1e-4, stale weights are off by 1 to 2
 
 
@@ -57,7 +56,7 @@ class GrpoTrainer:
         pools: Mapping[str, Sequence[Row]],
         encode: Callable[[Row], tuple[int, ...]],
         decode: Callable[[Sequence[int]], str],
-        score: Score,
+        score: Scorer,
         objective: Objective,
         pad_id: int,
         seed: int,
@@ -103,10 +102,14 @@ class GrpoTrainer:
             for index, (row, prompt) in enumerate(zip(rows, prompts, strict=True))
             for sample in range(samples)
         ]
-        completions = self.sampler.generate(requests, self.objective.sampling)
-        texts = [self.decode(c.ids) for c in completions]
         repeated = [row for row in rows for _ in range(samples)]
-        scores = self.score(texts, repeated)
+        completions = self.sampler.generate(
+            requests,
+            self.objective.sampling,
+            finished=lambda index, ids: self.score.ahead(self.decode(ids), repeated[index]),
+        )
+        texts = [self.decode(c.ids) for c in completions]
+        scores = self.score(texts, repeated, lengths=[len(c.ids) for c in completions], samples=samples)
         return [
             Rollout(
                 prompt_id=row.id,

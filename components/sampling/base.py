@@ -36,14 +36,20 @@ class Completion:
     finished: bool
 
 
-Progress = Callable[[int, int], None]
+Finished = Callable[[int, tuple[int, ...]], None]
+"""Told the index of a request and its completion's token ids as soon as these have ended, while others go on."""
 
 
 class Sampler(Protocol):
     """Generates completions, and takes new weights between calls."""
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
-        """One completion per request, in order. The same request gives the same tokens in whatever company."""
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, *, finished: Finished | None = None
+    ) -> list[Completion]:
+        """One completion per request, in order. The same request gives the same tokens in whatever company.
+
+        ``finished`` may be called for a completion before all have ended, so that its verdict can begin.
+        """
         ...
 
     def load_weights(self, named_tensors: Iterable[tuple[str, Tensor]], version: int) -> None:

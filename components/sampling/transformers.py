@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from components.errors import WeightSyncError
-from components.sampling.base import Completion, Request, Sampling
+from components.sampling.base import Completion, Finished, Request, Sampling
 from components.sampling.cache import ReservedCache
 from components.sampling.nucleus import draw
 
@@ -59,18 +59,23 @@ class TransformersSampler:
         return tensors_digest(self.model.named_parameters())
 
     @torch.inference_mode()
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, *, finished: Finished | None = None
+    ) -> list[Completion]:
         self.model.eval()
         # Longest prompts together: left padding is paid for in every decode step.
         order = sorted(range(len(requests)), key=lambda i: (len(requests[i].prompt_ids), requests[i].prompt_ids, i))
         completions: list[Completion | None] = [None] * len(requests)
         for start in range(0, len(order), self.max_rows):
             part = order[start : start + self.max_rows]
-            for index, completion in zip(part, self._generate([requests[i] for i in part], sampling), strict=True):
+            done = self._generate([requests[i] for i in part], sampling, _renumbered(finished, part))
+            for index, completion in zip(part, done, strict=True):
                 completions[index] = completion
         return [c for c in completions if c is not None]
 
-    def _generate(self, requests: list[Request], sampling: Sampling) -> list[Completion]:
+    def _generate(
+        self, requests: list[Request], sampling: Sampling, finished: Finished | None = None
+    ) -> list[Completion]:
         device = self.model.device
         prompts = sorted({r.prompt_ids for r in requests}, key=lambda ids: (len(ids), ids))
         row_of = {ids: row for row, ids in enumerate(prompts)}
@@ -99,7 +104,11 @@ class TransformersSampler:
             tokens[going, position] = token[running]
             logps[going, position] = logp[running]
             counts[going] = position + 1
-            running = running & (token != self.eos_id)
+            ended = running & (token == self.eos_id)
+            running = running & ~ended
+            if finished is not None:
+                for row in alive[ended].tolist():
+                    finished(row, tuple(tokens[row, : position + 1].tolist()))
             num_running = int(running.sum())
             if num_running == 0 or position + 1 == sampling.max_tokens:
                 break
@@ -134,6 +143,11 @@ class TransformersSampler:
             use_cache=True,
         )
         return out.last_hidden_state[:, -1]
+
+
+def _renumbered(finished: Finished | None, part: Sequence[int]) -> Finished | None:
+    """Requests are computed in parts and sorted; ``finished`` counts as its caller does."""
+    return None if finished is None else lambda row, ids: finished(part[row], ids)
 
 
 def tensors_digest(named_tensors: Iterable[tuple[str, Tensor]]) -> str:

@@ -39,13 +39,14 @@ class Registry:
         self.uri = tracking_uri
         self._client: Any = None
 
-    def set_champion(self, promotion: Promotion, run_id: str) -> int:
+    def set_champion(self, promotion: Promotion, run_id: str, tags: Mapping[str, str]) -> int:
         """Make sure a version for this promotion exists and the alias points to it; the version number.
 
-        The alias ``previous`` goes to the version that ``champion`` leaves. Repeating a call changes nothing.
+        ``tags`` are added to the version's own. The alias ``previous`` goes to the version that ``champion`` leaves.
+        Repeating a call changes nothing.
         """
         model, aliases = promotion.model, self._aliases(promotion.model)
-        version = self._version(promotion) or self._register(promotion, run_id)
+        version = self._version(promotion) or self._register(promotion, run_id, tags)
         former = aliases.get(CHAMPION)
         if former is not None and former != version:
             self._mlflow().set_registered_model_alias(model, PREVIOUS, str(former))
@@ -75,12 +76,13 @@ class Registry:
         known = [int(v.version) for v in found if v.tags.get("r1.fingerprint") == promotion.ref.fingerprint]
         return min(known, default=None)
 
-    def _register(self, promotion: Promotion, run_id: str) -> int:
+    def _register(self, promotion: Promotion, run_id: str, tags: Mapping[str, str]) -> int:
         created = self._mlflow().create_model_version(
             promotion.model,
             source=promotion.ref.uri,
             run_id=run_id or None,
             tags={
+                **tags,
                 "r1.fingerprint": promotion.ref.fingerprint,
                 "r1.manifest_sha256": promotion.ref.manifest_sha256,
                 "r1.promotion": str(promotion.number),

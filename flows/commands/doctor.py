@@ -21,11 +21,12 @@ FREE_BYTES = 2e9
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """One thing that was looked at; not everything is needed by every recipe."""
 
     what: str
     ok: bool
     detail: str
+    needed: bool = True
 
 
 def examine() -> None:
@@ -34,9 +35,10 @@ def examine() -> None:
     findings = [check(settings) for check in CHECKS]
     table = Table("", "what", "finding", box=None)
     for finding in findings:
-        table.add_row("[green]ok[/]" if finding.ok else "[red]mend[/]", finding.what, finding.detail)
+        mark = "[green]ok[/]" if finding.ok else "[red]mend[/]" if finding.needed else "[yellow]note[/]"
+        table.add_row(mark, finding.what, finding.detail)
     Console().print(table)
-    broken = [f.what for f in findings if not f.ok]
+    broken = [f.what for f in findings if not f.ok and f.needed]
     if broken:
         raise UserError(f"{len(broken)} to mend: {', '.join(broken)}")
 
@@ -95,4 +97,20 @@ def _device(settings: Settings) -> Finding:
     return Finding("device", True, describe_device())
 
 
-CHECKS: tuple[Callable[[Settings], Finding], ...] = (_python, _packages, _home, _disk, _store, _tracking, _device)
+def _sandbox(settings: Settings) -> Finding:
+    from components.sandbox.choose import describe
+
+    status = describe()
+    return Finding("sandbox", bool(status.isolation), f"{status} (judges programs)", needed=False)
+
+
+CHECKS: tuple[Callable[[Settings], Finding], ...] = (
+    _python,
+    _packages,
+    _home,
+    _disk,
+    _store,
+    _tracking,
+    _device,
+    _sandbox,
+)

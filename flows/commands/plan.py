@@ -5,8 +5,8 @@ from rich.table import Table
 
 from components.config.presets import load_recipe, split_settings
 from components.config.recipe import Recipe
+from components.config.section import Section
 from components.config.settings import Settings
-from components.config.stages import Section
 from components.plan.parameters import count_parameters
 
 STAGES = {

@@ -93,7 +93,9 @@ def test_the_tracking_run_has_children_with_curves_and_inputs(smoke: Ran) -> Non
     assert {entry.dataset.name for entry in client.get_run(zero.info.run_id).inputs.dataset_inputs} == {
         "policy",
         "dataset",
+        "certificate",
     }
+    assert zero.data.tags["firewall.exact/adversarial"] == "1.0"
     assert all(run.info.status == "FINISHED" for run in children)
 
 
@@ -104,6 +106,7 @@ def test_the_champion_points_at_its_artifact(smoke: Ran) -> None:
     version = client.get_model_version_by_alias("r1-smoke", "champion")
     assert version.source == stages(smoke.summary)["r1"]["ref"]["uri"]
     assert version.tags["r1.fingerprint"] == stages(smoke.summary)["r1"]["ref"]["fingerprint"]
+    assert version.tags["firewall.exact/near_miss"] == "1.0"
 
 
 def test_no_evaluation_problem_is_a_training_problem(smoke: Ran) -> None:

@@ -26,7 +26,10 @@ from components.errors import ConfigError
         ("grpo.samples_per_prompt=1", "grpo.samples_per_prompt: input should be greater than or equal to 2 (got 1)"),
         ("gate.max_drop=1.5", "gate.max_drop: input should be less than or equal to 1 (got 1.5)"),
         ("suites.sums.top_p=0", "suites.sums.top_p: input should be greater than 0 (got 0)"),
-        ("prompt.format=html", "prompt.format: input should be 'think' or 'think_answer' (got 'html')"),
+        (
+            "prompt.format=html",
+            "prompt.format: input should be 'think', 'think_answer' or 'think_answer_strict' (got 'html')",
+        ),
         ("grpo=3", "grpo: input should be a valid dictionary or instance of GrpoConfig (got 3)"),
         ("seed=9223372036854775808", "seed: input should be less than 9223372036854775808"),
         ("grpo.steps.more=3", "--set grpo.steps.more: steps is a value, not a section"),

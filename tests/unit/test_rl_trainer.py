@@ -30,6 +30,20 @@ def score(texts, rows):
     return scored
 
 
+class AsScorer:
+    """A plain function where a ``Scorer`` is expected."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def ahead(self, text, row): ...
+
+    def __call__(self, texts, rows, *, lengths, samples):
+        assert len(lengths) == len(texts)
+        assert len(texts) % samples == 0
+        return self.function(texts, rows)
+
+
 def make_trainer(objective=OBJECTIVE, *, sampler_model=None, reference=None, score=score, learning_rate=1e-2):
     model = tiny_model()
     return GrpoTrainer(
@@ -40,7 +54,7 @@ def make_trainer(objective=OBJECTIVE, *, sampler_model=None, reference=None, sco
         pools={"sum": ROWS},
         encode=lambda row: (int(row.prompt) + 2, 10),
         decode=lambda ids: " ".join(map(str, ids)),
-        score=score,
+        score=AsScorer(score),
         objective=objective,
         pad_id=PAD,
         seed=0,

@@ -68,8 +68,8 @@ def test_of_two_that_promote_at_once_one_is_told(store, monkeypatch):
 
 def test_the_alias_follows_the_log_and_a_version_carries_the_evidence(store, mlflow_uri, mlflow_client):
     client, registry = mlflow_client, Registry(mlflow_uri)
-    assert registry.set_champion(promote(store, "1"), "") == 1
-    assert registry.set_champion(promote(store, "2"), "") == 2
+    assert registry.set_champion(promote(store, "1"), "", {}) == 1
+    assert registry.set_champion(promote(store, "2"), "", {"firewall.math": "passed"}) == 2
     version = client.get_model_version_by_alias("r1", CHAMPION)
     assert (int(version.version), version.source) == (2, make_ref("2").uri)
     assert version.tags == {
@@ -78,8 +78,9 @@ def test_the_alias_follows_the_log_and_a_version_carries_the_evidence(store, mlf
         "r1.promotion": "2",
         "gate.pass_at_1": "0.9",
         "gate.format": "1.0",
+        "firewall.math": "passed",
     }
-    assert registry.set_champion(promotions(store, "r1")[0], "") == 1  # back to an older one: no new version
+    assert registry.set_champion(promotions(store, "r1")[0], "", {}) == 1  # back to an older one: no new version
     assert int(client.get_model_version_by_alias("r1", CHAMPION).version) == 1
     assert int(client.get_model_version_by_alias("r1", PREVIOUS).version) == 2
     assert len(client.search_model_versions("name = 'r1'")) == 2
@@ -87,6 +88,6 @@ def test_the_alias_follows_the_log_and_a_version_carries_the_evidence(store, mlf
 
 def test_setting_the_same_champion_again_changes_nothing(store, mlflow_uri, mlflow_client):
     entry = promote(store, "7", "again")
-    assert {Registry(mlflow_uri).set_champion(entry, "") for _ in range(3)} == {1}
+    assert {Registry(mlflow_uri).set_champion(entry, "", {}) for _ in range(3)} == {1}
     assert len(mlflow_client.search_model_versions("name = 'again'")) == 1
     assert mlflow_client.get_registered_model("again").aliases == {CHAMPION: 1}

@@ -1,0 +1,1 @@
+"""The reward firewall: does a verifier hold against answers made to deceive it?"""

@@ -1,0 +1,1 @@
+"""Drawn answers in mathematics with their equivalent forms and near misses; sound by construction."""

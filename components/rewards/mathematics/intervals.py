@@ -1,0 +1,50 @@
+"""Inequalities in one letter as intervals: ``2 < x <= 3`` is ``(2,3]``, ``x > 7`` is ``(7, oo)``, "or" is a union."""
+
+import re
+
+from components.rewards.mathematics.normal_form import split
+
+_OPERATOR = re.compile(r"(<|>|\\[lg]eq(?![A-Za-z]))")
+_OR = re.compile(r"\\text\{,? ?or ?\}| or |\\vee|\\lor(?![a-z])|,? ?(?:\\text\{,? ?or ?\})")
+_LETTER = re.compile(r"(?!e$|i$)[A-Za-z](?:_\w)?")
+_FLIPPED = {"<": ">", ">": "<", "\\leq": "\\geq", "\\geq": "\\leq"}
+
+
+def as_interval(text: str) -> str | None:
+    r"""The interval or union that a normal form of inequalities in one letter describes; None for anything else.
+
+    >>> as_interval("2<x\\leq 3"), as_interval("x>7 or x<1")
+    ('(2,3]', '(7,\\infty)\\cup(-\\infty,1)')
+    """
+    letters, found = set(), []
+    for part in split(text, _OR):
+        interval = _one(part.strip(" ,"))
+        if interval is None:
+            return None
+        letters.add(interval[0])
+        found.append(interval[1])
+    return "\\cup".join(found) if len(letters) == 1 else None
+
+
+def _one(text: str) -> tuple[str, str] | None:
+    pieces = [piece.strip() for piece in _OPERATOR.split(text)]
+    if len(pieces) == 3:
+        left, operator, right = pieces
+        if _LETTER.fullmatch(right):
+            left, operator, right = right, _FLIPPED[operator], left
+        if not _LETTER.fullmatch(left) or not right or left in right:
+            return None
+        closed = operator.startswith("\\")
+        if operator in ("<", "\\leq"):
+            return left, f"(-\\infty,{right}{']' if closed else ')'}"
+        return left, f"{'[' if closed else '('}{right},\\infty)"
+    if len(pieces) == 5:
+        low, first, letter, second, high = pieces
+        if first in (">", "\\geq"):
+            low, first, second, high = high, _FLIPPED[second], _FLIPPED[first], low
+        if not _LETTER.fullmatch(letter) or first not in ("<", "\\leq") or second not in ("<", "\\leq"):
+            return None
+        if not low or not high:
+            return None
+        return letter, f"{'(' if first == '<' else '['}{low},{high}{')' if second == '<' else ']'}"
+    return None

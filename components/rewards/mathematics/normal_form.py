@@ -1,0 +1,141 @@
+"""One spelling for what LaTeX and keyboards spell in many ways; nothing here changes what a text says."""
+
+import re
+from functools import lru_cache
+
+MAX_CHARS = 4096  # longer answers are not read
+
+_UNICODE = str.maketrans(
+    {
+        "\u2212": "-",
+        "\u2013": "-",
+        "\u00d7": r"\times ",
+        "\u00b7": r"\cdot ",
+        "\u22c5": r"\cdot ",
+        "\u00f7": "/",
+        "\u03c0": r"\pi ",
+        "\u221e": r"\infty ",
+        "\u2264": r"\leq ",
+        "\u2265": r"\geq ",
+        "\u2260": r"\neq ",
+        "\u00b0": r"^\circ ",
+        "\u00b2": "^2",
+        "\u00b3": "^3",
+        "\u222a": r"\cup ",
+        "\u2229": r"\cap ",
+        "\u2208": r"\in ",
+        "\u00b1": r"\pm ",
+        "\u2248": r"\approx ",
+        "\u2205": r"\emptyset ",
+        "\u2044": "/",
+        "\uff08": "(",
+        "\uff09": ")",
+        "\uff0c": ", ",
+        "\uff1a": ":",
+        "\uff1d": "=",
+        "\uff05": "%",
+        "\uff0e": ".",
+        "\u3001": ", ",
+        "\u2019": "'",
+        "\u2032": "'",
+        "\u00a0": " ",
+        "\u202f": " ",
+        "\u2009": " ",
+        "\u3002": ".",
+        "\u20ac": "$",
+        "\u00a3": "$",
+        "\u00a5": "$",
+        "\u20b9": "$",  # which currency is the problem's to say
+    }
+)
+_STEPS = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"(?<!\\)\\!\s*|\\(?:left|right|[bB]igg?[lrm]?)(?![A-Za-z])\.?|\\(?:displaystyle|limits)(?![A-Za-z])", ""),
+        (r"(?<!\\)\\[()\[\]](?!\d+pt)|\\?\$", ""),
+        (r"(?<=\d) ?\n\s*(?=\d)", ", "),
+        (r"(?<!\\)\\[,;: ]|~|\\q?quad(?![A-Za-z])", " "),
+        (r"\s+", " "),
+        (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
+        (r"(?<=\d) ?\\mathrm ?\{ ?([A-Zabcf-hj-z]) ?\}", r"\\text{\1}"),
+        (r"\\(?:mathrm|mathit|mathbf|mathsf|boldsymbol|operatorname|bm)\s*\{\s*([A-Za-z])\s*\}", r"\1"),
+        (r"\\(?:mathrm|mathit|mathbf|mathsf|textrm|textbf|textit|textnormal|textsf|mbox)\s*\{", r"\\text{"),
+        (r"\\frac ?([0-9A-Za-z]) ?(?=[0-9A-Za-z{])", r"\\frac{\1}"),
+        (r"(\\frac ?\{[^{}]*\}) ?([0-9A-Za-z])", r"\1{\2}"),
+        (r"\\sqrt ?([0-9A-Za-z])", r"\\sqrt{\1}"),
+        (r" ?\{ ?, ?\}", ","),
+        (r"\\le(?![A-Za-z])|\\leqslant|<=", r"\\leq "),
+        (r"\\ge(?![A-Za-z])|\\geqslant|>=", r"\\geq "),
+        (r"\\ne(?![A-Za-z])|!=|\\not ?=", r"\\neq "),
+        (r"\\lt(?![A-Za-z])", "<"),
+        (r"\\gt(?![A-Za-z])", ">"),
+        (r"\\lbrace(?![A-Za-z])", r"\\{"),
+        (r"\\rbrace(?![A-Za-z])", r"\\}"),
+        (r"\\varnothing(?![A-Za-z])", r"\\emptyset"),
+        (r"\^ ?\\prime(?![A-Za-z])|\^ ?\{ ?\\prime ?\}", "'"),
+        (r"\^ ?\{ ?\\circ ?\}|\^ ?\\circ(?![A-Za-z])|\\degree(?![A-Za-z])", r"^\\circ"),
+        (r"([\^_]) ?\{ ?(\w) ?\}", r"\1\2"),
+        (r"(?<![\w)}\]])\+ ?(?=\\infty)", ""),
+        (r" ?([=<>+*/^_|:{}()\[\]-]) ?", r"\1"),
+        (r" ?([,;]) ?(?= )| ([,;])", r"\1\2"),
+        (r" (?=\\)", ""),
+    )
+]
+_SLASHED = re.compile(r"\\\\(?=[A-Za-z])")
+
+
+@lru_cache(maxsize=8192)
+def normal(text: str) -> str:
+    r"""``text`` in one spelling, without the marks around it; a space stays where it separates.
+
+    >>> normal(r"$\dfrac12\,$."), normal("11,\\! 111"), normal("x \\le 2")
+    ('\\frac{1}{2}', '11,111', 'x\\leq 2')
+    """
+    text = text[: MAX_CHARS + 1].translate(_UNICODE)
+    if "\\\\" in text and "\\begin" not in text:
+        text = _SLASHED.sub(r"\\", text)
+    for pattern, replacement in _STEPS:
+        text = pattern.sub(replacement, text)
+    previous = None
+    while previous != text:
+        previous = text
+        text = text.rstrip(" \t\n.,;:\\*").lstrip(" \t\n,;:*")
+        if text.startswith(".") and not text[1:2].isdigit():
+            text = text[1:]
+    return text
+
+
+def closing(text: str, start: int) -> int | None:
+    """Where the bracket at ``start`` closes; ``(0,1]`` counts as closed. None when it never does."""
+    depth = 0
+    position = start
+    while position < len(text):
+        character = text[position]
+        if character == "\\" and text[position + 1 : position + 2] not in ("{", "}"):
+            position += 2
+            continue
+        if character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+            if depth == 0:
+                return position
+        position += 1
+    return None
+
+
+def split(text: str, separator: re.Pattern[str]) -> list[str]:
+    """The parts of ``text`` between separators that stand outside every bracket."""
+    depth = start = position = 0
+    parts = []
+    while position < len(text):
+        if depth == 0 and (found := separator.match(text, position)) and found.end() > position:
+            parts.append(text[start:position].strip())
+            start = position = found.end()
+            continue
+        if text[position] in "([{":
+            depth += 1
+        elif text[position] in ")]}":
+            depth = max(0, depth - 1)
+        position += 1
+    return [*parts, text[start:].strip()]

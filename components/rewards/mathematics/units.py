@@ -1,0 +1,66 @@
+"""What may stand behind a number without changing it: units, currencies, counted things."""
+
+import re
+
+_NAMES = """
+mm millimeter millimetre|cm centimeter centimetre|m meter metre|km kilometer kilometre|in inch inches|ft foot feet
+yd yard|mi mile|mg milligram|g gram gramme|kg kilogram|oz ounce|lb lbs pound|ton tonne|ml milliliter millilitre
+l liter litre|gal gallon|ms millisecond|s sec second|min minute|h hr hour|d day|week wk|month mo|yr year|deg degree
+rad radian|hz hertz|n newton|j joule|w watt|v volt|pa pascal|k kelvin|mph|kmh kph|dollar usd|cent|euro eur
+unit|square_unit sq_unit|cubic_unit|mol mole|ev|kj|kw|kwh|hp|bit|byte
+"""
+_CANONICAL = {
+    name.replace("_", " "): group.split()[0].replace("_", " ")
+    for group in _NAMES.replace("\n", "|").split("|")
+    for name in group.split()
+}
+_TEXT = re.compile(r"\\text\{([^{}]*)\}|\^\\circ ?([CF]?)(?![A-Za-z])")
+_POWERS = re.compile(r"\^(?:\{?[-+]?\d\}?)")
+_CHANGES = re.compile(
+    r"\b(?:or|and|not|no|maybe|perhaps|plus|minus|times|over|by|half|halves|thirds?|quarters?|fourths?|fifths?|sixths?"
+    r"|dozens?|hundreds?|thousands?|millions?|billions?|trillions?|percent|squared|cubed|divided|to|than|mod|pi|i)\b"
+)
+_WORDS = re.compile(r"[^\W\d_][^\W\d_.'-]*(?:[ /.-]+[^\W\d_][^\W\d_.'-]*){0,4}[.]?")
+
+
+def is_unit(rest: str) -> bool:
+    r"""Whether ``rest``, found behind a number, leaves the number as it is.
+
+    >>> is_unit(r"\text{ cm}^2"), is_unit(" weeks"), is_unit("x"), is_unit(r"\text{ or so}")
+    (True, True, False, False)
+    """
+    set_as_text = rest.lstrip().startswith(("\\text{", "^\\circ"))
+    if rest.strip() == "^\\circ":
+        return True
+    plain = _plain(rest)
+    if not plain or len(plain) > 60:
+        return not rest.strip()
+    if "\\" in _TEXT.sub("", rest):
+        return False  # a letter of another alphabet, dots
+    if _CHANGES.search(plain) or not _WORDS.fullmatch(plain):
+        return False
+    words = re.split(r"[ /.-]+", plain.strip("."))
+    if set_as_text or any(ord(character) > 0x2E80 for character in plain):
+        return True
+    return any(len(word) >= 4 or _stem(word) in _CANONICAL for word in words) and not (
+        len(words) == 1 and len(words[0]) == 1
+    )
+
+
+def canonical_unit(rest: str) -> str:
+    """The known unit in ``rest`` under its one name, with its powers; empty for none and for unknown ones."""
+    powers = "".join(_POWERS.findall(rest)).replace("{", "").replace("}", "")
+    name = _CANONICAL.get(_stem(_plain(rest).strip(".")), "")
+    if rest.strip().startswith("^\\circ") and not name:
+        name = "deg"
+    return name + powers if name else ""
+
+
+def _plain(rest: str) -> str:
+    inside = _TEXT.sub(lambda found: f" {found[1] or 'degrees'} ", rest)
+    return re.sub(r"\s+", " ", _POWERS.sub("", inside).replace("\\", " ")).strip().lower()
+
+
+def _stem(word: str) -> str:
+    word = word.strip()
+    return word if word in _CANONICAL else word.removesuffix("s")

@@ -1,0 +1,36 @@
+import pytest
+
+from components.rewards.base import Verdict
+from components.rewards.mathematics import judge_choice
+from components.rewards.mathematics.choice import find_choice
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"),
+    [
+        ("B", "B"),
+        ("B", "(b)"),
+        ("B", "B. Because A is not valid"),
+        ("B", "\\boxed{\\text{(B)}}"),
+        ("B", "<answer>B) Paris</answer>"),
+        ("(B) Paris", "The answer is B."),
+        ("B", "It's not A because it makes no sense, therefore I think it's B"),
+        ("B", "The answer is for sure B, it can't be A or C"),
+        ("B", "A is tempting. Actually let's finalize B"),
+        ("A, C", "\\boxed{A,C}"),
+        ("AC", "The answer is A and C"),
+    ],
+)
+def test_the_letter_is_found_however_it_is_said(gold: str, answer: str) -> None:
+    assert judge_choice(gold, answer).verdict is Verdict.CORRECT
+
+
+@pytest.mark.parametrize("answer", ["A", "A or B", "\\boxed{A} \\boxed{B}", "A, B, C, D", "not B, but C", "  "])
+def test_other_letters_and_hedges_are_wrong(answer: str) -> None:
+    assert judge_choice("B", answer).verdict is Verdict.WRONG
+
+
+def test_no_letter_is_unparseable_and_no_gold_letter_unusable() -> None:
+    assert judge_choice("B", "I have no idea").verdict is Verdict.UNPARSEABLE
+    assert judge_choice("a long text", "B").reward is None
+    assert find_choice("No valid answer here") is None
