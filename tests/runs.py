@@ -21,7 +21,7 @@ def environment(home: Path, path: Path | None = None) -> dict[str, str]:
     return {
         **keep,
         "R1_HOME": str(home),
-        "PYTHONPATH": os.pathsep.join(map(str, filter(None, (ROOT, path)))),
+        "PYTHONPATH": paths,
         "COLUMNS": "160",
         "NO_COLOR": "1",
     }

@@ -201,7 +201,7 @@ def test_a_caller_that_is_no_root_has_the_same_walls(tmp_path: Path) -> None:
     source = (
         "from components.sandbox.choose import describe, open_sandbox\n"
         "from tests.faults import sandbox_attacks as a\n"
-        "host = a.Host(1, 'none', __import__('pathlib').Path.home() / '.bashrc', 1, '', [])\n"
+        "host = a.Host(1, 'none', __import__('pathlib').Path('/', 'root', '.bashrc'), 1, '', [])\n"
         "for name in ('fork bomb', 'processes of others', 'home directory'):\n"
         "    print(a.attack(open_sandbox(), name, host).report.decode())\n"
         "assert not describe().uid_per_slot\n"
