@@ -14,7 +14,8 @@ from components.errors import WeightSyncError
 from components.rewards.score import Scorer
 from components.rl.advantage import group_advantages, has_signal
 from components.rl.batch import prompts_of_step
-from components.rl.update import Trained, frozen_logprobs, split_at_random, update_policy
+from components.rl.forward import frozen_logprobs
+from components.rl.update import Trained, split_at_random, update_policy
 from components.rollout.types import Group, Rollout
 from components.sampling.base import Request, Sampler, Sampling
 from components.seeds import derive_seed

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from components.rl.update import Trained, completion_logprobs, frozen_logprobs, split_at_random, update_policy
+from components.rl.forward import completion_logprobs, frozen_logprobs
+from components.rl.update import Trained, split_at_random, update_policy
 from tests.fakes.tiny import EOS, LookingEngine, make_rollout, plain_logprobs, tiny_model
 
 SETTINGS = {"pad_id": 0, "temperature": 0.9, "clip_low": 0.2, "clip_high": 0.2, "kl_weight": 0.05, "max_tokens": 10**6}
