@@ -5,7 +5,7 @@
 DATA holds ``gsm8k_model_solutions``, ``model_outputs`` and ``verifier_cases`` as JSON lines. Both get the same gold and
 the same text. math-verify is configured plainly (its own time-outs on, gold set in dollars where it is bare); r1flow
 answers with ``quick`` and, where that declines, with ``judge``, its caches cold. Every row on which the two differ is
-printed with the row's label, which says who is right.
+printed with the row's label, which says who is right. Time is the processor's, so that a busy machine changes little.
 """
 
 import argparse
@@ -60,9 +60,9 @@ def compare(name: str, items: list[Item], ours: Callable[[str, str], bool | None
 
 
 def timed(verify: Callable[[str, str], bool | None], items: list[Item]) -> tuple[list[bool | None], float]:
-    start = time.perf_counter()
+    start = time.process_time()
     verdicts = [verify(gold, text) for gold, text, _ in items]
-    return verdicts, time.perf_counter() - start
+    return verdicts, time.process_time() - start
 
 
 def r1flow(gold: str, text: str) -> float | None:

@@ -73,7 +73,7 @@ def test_what_is_quick_is_what_is_full(verifier: Verifier, completion: str) -> N
 
 
 def test_algebra_and_programs_are_never_quick() -> None:
-    assert quick_score("</think>\\boxed{2\\sqrt{3}}", row("\\sqrt{12}")) is None
+    assert quick_score("</think>\\boxed{3\\ln 2}", row("\\ln 8")) is None
     assert quick_score("</think>print(1)", row("", "code", CodeTests(assertions="assert True"))) is None
 
 

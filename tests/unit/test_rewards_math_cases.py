@@ -32,6 +32,7 @@ DISPUTED_QWEN = {("10{,}000", "10000"): "the two are the same number"}
 DISPUTED_NEMO = {
     ("1320", "1320 km"): "a unit is no part of the number",
     ("81", "(x+y)^2=81"): "the value asked for is (x+y)^2",
+    ("958", None): "right; \\fbox is a box",
     ("13", None): "right, but not boxed, which that suite asks for",
     ("675", None): "right, but not boxed",
     ("\\dfrac{207}{64}", None): "right, but not boxed",

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.rewards.base import Score, Verdict
-from components.rewards.mathematics import judge, quick, usable
+from components.rewards.mathematics import judge, quick, symbolic, usable
 
 CORRECT, WRONG, UNPARSEABLE = Verdict.CORRECT, Verdict.WRONG, Verdict.UNPARSEABLE
 
@@ -143,11 +143,55 @@ def test_what_is_no_answer_or_must_not_be_evaluated_is_unparseable(answer: str) 
     assert judge("5", answer).verdict is UNPARSEABLE
 
 
-@pytest.mark.parametrize("gold", ["", "   ", "\\boxed{", "?", "x" * 5000])
+@pytest.mark.parametrize(
+    "gold",
+    [
+        *(
+            "",
+            "   ",
+            "\\boxed{",
+            "?",
+            "x" * 5000,
+            "\\frac{",
+            "\\frac{1}{",
+            "\\frac{1}",
+            "x=",
+            "5+",
+            "(1,2",
+            "\\sqrt",
+            "2^",
+        ),
+        *("\\text{abc", "\\begin{pmatrix}1", "\\frac{}{2}", "{" * 10_000_000),
+    ],
+    ids=lambda gold: gold[:20],
+)
 def test_a_gold_without_an_answer_is_unusable_whatever_the_answer(gold: str) -> None:
     assert not usable(gold)
     assert {judge(gold, text).reward for text in ("\\boxed{5}", "", gold)} == {None}
     assert quick(gold, "5") == judge(gold, "5")
+
+
+@pytest.mark.parametrize("gold", ["\\foo{3}", "a \\boxtimes b", "|x", "\\sin"])
+def test_a_gold_that_algebra_cannot_read_makes_nothing_wrong(gold: str) -> None:
+    assert judge(gold, "\\boxed{x+3}").reward is None
+    assert judge(gold, f"\\boxed{{{gold}}}").verdict is CORRECT
+
+
+@pytest.mark.parametrize("unit", ["{", "\\boxed{", "\\boxed{1}", "<answer>", "5 "])
+def test_ten_megabytes_are_refused_unread(unit: str) -> None:
+    text = unit * (10_000_000 // len(unit))
+    assert quick("5", text) == judge("5", text)
+    assert judge("5", text).verdict is UNPARSEABLE
+
+
+def test_running_out_of_memory_is_for_the_process_to_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    library, _ = symbolic._libraries()
+    monkeypatch.setattr(library, "latex2sympy", exhausted)
+    with pytest.raises(MemoryError):
+        judge("\\sin 17", "\\boxed{\\cos 18}")
 
 
 def test_the_answer_that_was_judged_is_reported() -> None:

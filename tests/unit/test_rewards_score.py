@@ -132,8 +132,8 @@ class Broken:
 
 
 def test_a_verifier_that_is_down_stops_the_run_and_teaches_nothing() -> None:
-    row = Row(id="r", prompt="p", answer="x^2", verifier="math", source="test")
-    text = "<think>1</think>\\boxed{2x}"
+    row = Row(id="r", prompt="p", answer=r"\ln 8", verifier="math", source="test")
+    text = r"<think>1</think>\boxed{3\ln 3}"
     assert scorer(Broken())([text], [row])[0].total is None
     with pytest.raises(ScoringError, match="no sandbox"):
         scorer(Broken())([text] * round(2 + MAX_INFRA), [row] * 2)

@@ -10,9 +10,12 @@ import re
 from collections.abc import Callable
 
 from components.rewards.mathematics import structure
+from components.rewards.mathematics.arithmetic import same_value
+from components.rewards.mathematics.guards import why_too_costly
 from components.rewards.mathematics.intervals import as_interval
-from components.rewards.mathematics.normal_form import normal
+from components.rewards.mathematics.normal_form import closing, normal
 from components.rewards.mathematics.number import decimal_comma, read, same
+from components.rewards.mathematics.units import split_unit
 from components.rewards.mathematics.words import is_words, key
 
 Algebra = Callable[[str, str], bool | None]
@@ -25,6 +28,7 @@ _LETTER = re.compile(r"\(?(?:\\text\{)?\(?([A-Z])\)?\}?\)?(?:[.:)]? .*|[.:)])?",
 _CHOICE = re.compile(r"\(?(?:\\text\{)?\(?([A-Z])\)?\}?\)?")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?: ?(?:\\text\{ ?)?([ap])\.?m\.?(?: ?\})?)?", re.IGNORECASE)
 _FUNCTION_OF = re.compile(r"[A-Za-z]\([a-z]\)")
+_INFINITE = ("\\infty", "-\\infty")
 _INTERVALS = {"()", "[]", "(]", "[)"}
 _SAID = re.compile(
     r"\\text\{[^{}]*\b(?:is|are|equals|be)[: ]*\}(?=.)|(?:[A-Za-z]+ ){1,8}(?:is|are|equals) (?=[\d\\$(-])"
@@ -38,13 +42,27 @@ _FREE = re.compile(r"(?<![\\A-Za-z])[A-Za-z](?![A-Za-z])")
 
 def equal(gold: str, answer: str, algebra: Algebra) -> bool | None:
     """Whether ``answer`` says what ``gold`` says; None when it cannot be read as an answer at all."""
-    return _equal(normal(gold), _unsaid(normal(answer)), algebra, 0)
+
+    def decide(first: str, second: str) -> bool | None:
+        first, unit = split_unit(first)
+        second, other_unit = split_unit(second)
+        if unit and other_unit and unit != other_unit:
+            return False
+        if why_too_costly(second, first):
+            return None
+        verdict = same_value(first, second)
+        return algebra(first, second) if verdict is None else verdict
+
+    return _equal(normal(gold), _unsaid(normal(answer)), decide, 0)
 
 
 def _unsaid(answer: str) -> str:
-    """Without "the probability is" in front."""
+    """Without "the probability is" in front, and without brackets around an equation."""
     said = _SAID.match(answer)
-    return answer[said.end() :] if said else answer
+    answer = answer[said.end() :] if said else answer
+    if answer.startswith("(") and "=" in answer and "," not in answer and closing(answer, 0) == len(answer) - 1:
+        return answer[1:-1]
+    return answer
 
 
 def _equal(gold: str, answer: str, algebra: Algebra, depth: int) -> bool | None:
@@ -70,19 +88,26 @@ def _numbers(gold: str, answer: str) -> bool | None:
     a, b = read(gold), read(answer)
     if a is not None and b is not None:
         return same(a, b)
+    if (a is not None and answer in _INFINITE) or (b is not None and gold in _INFINITE):
+        return False
     return decimal_comma(gold, answer)
 
 
 def _letters(gold: str, answer: str) -> bool | None:
     letter = _CHOICE.fullmatch(gold)
     said = _LETTER.fullmatch(answer) if letter else None
+    if letter and said is None and gold[0] != "(" and gold[-1] == ")":
+        return False  # "B)" is a label and nothing else
     return None if letter is None or said is None else letter[1] == said[1]
 
 
 def _clocks(gold: str, answer: str) -> bool | None:
     """``8:34 p.m.`` is ``20:34``."""
     first, second = _CLOCK.fullmatch(gold), _CLOCK.fullmatch(answer)
-    if first is None or second is None or not (first[3] or second[3]):
+    if first is None or second is None:
+        time = first or second
+        return False if time is not None and time[3] else None  # a time of day is nothing else
+    if not (first[3] or second[3]):
         return None
     return _minutes(first) == _minutes(second)
 
@@ -138,11 +163,11 @@ def _either(first: str, second: str) -> tuple[tuple[str, str], tuple[str, str]]:
 
 def _parts(gold: str, answer: str, algebra: Algebra, depth: int) -> bool | None:
     """The verdict by parts; algebra's where the two forms do not decide."""
-    intervals = [as_interval(text) for text in (gold, answer)]
-    if any(intervals):
-        first, second = (interval or text for interval, text in zip(intervals, (gold, answer), strict=True))
-        if _is_interval(first) and _is_interval(second):
-            return _same_parts(first, second, algebra, depth)
+    first, second = (as_interval(text) or text for text in (gold, answer))
+    if _is_interval(first) and _is_interval(second):
+        if any((end in first) != (end in second) for end in ("-\\infty", ",\\infty")):
+            return False
+        return _same_parts(first, second, algebra, depth)
     return _same_parts(gold, answer, algebra, depth)
 
 

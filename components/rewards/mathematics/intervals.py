@@ -6,6 +6,16 @@ from components.rewards.mathematics.normal_form import split
 
 _OPERATOR = re.compile(r"(<|>|\\[lg]eq(?![A-Za-z]))")
 _OR = re.compile(r"\\text\{,? ?or ?\}| or |\\vee|\\lor(?![a-z])|,? ?(?:\\text\{,? ?or ?\})")
+_BUILDER = re.compile(
+    r"\\\{ ?[A-Za-z](?:\\in ?(?:\\mathbb ?\{? ?R ?\}?|\\R|R))? ?(?:\||:|\\mid|\\vert|\\colon) ?([^{}|:]*) ?\\\}"
+)
+_ALL_REAL = re.compile(
+    r"\\mathbb ?\{? ?R ?\}?|\\R|(?:\\text\{ ?)?all (?:real numbers|reals)(?: ?\})?|[A-Za-z]\\in ?\\mathbb ?\{? ?R ?\}?",
+    re.IGNORECASE,
+)
+_ABSOLUTE = re.compile(
+    r"(?:\||\\[lr]?vert ?)([A-Za-z])(?:\||\\[lr]?vert ?)(<|>|\\leq|\\geq) ?([\d.]+|\\frac\{\d+\}\{\d+\})"
+)
 _LETTER = re.compile(r"(?!e$|i$)[A-Za-z](?:_\w)?")
 _FLIPPED = {"<": ">", ">": "<", "\\leq": "\\geq", "\\geq": "\\leq"}
 
@@ -16,6 +26,12 @@ def as_interval(text: str) -> str | None:
     >>> as_interval("2<x\\leq 3"), as_interval("x>7 or x<1")
     ('(2,3]', '(7,\\infty)\\cup(-\\infty,1)')
     """
+    if builder := _BUILDER.fullmatch(text):
+        text = builder[1]
+    if _ALL_REAL.fullmatch(text):
+        return "(-\\infty,\\infty)"
+    if absolute := _ABSOLUTE.fullmatch(text):
+        return _absolute(absolute)
     letters, found = set(), []
     for part in split(text, _OR):
         interval = _one(part.strip(" ,"))
@@ -24,6 +40,15 @@ def as_interval(text: str) -> str | None:
         letters.add(interval[0])
         found.append(interval[1])
     return "\\cup".join(found) if len(letters) == 1 else None
+
+
+def _absolute(found: re.Match[str]) -> str:
+    """``|x|<a`` lies between two numbers, ``|x|>a`` outside them."""
+    _, operator, bound = found.groups()
+    left, right = ("[", "]") if operator.startswith("\\") else ("(", ")")
+    if operator in ("<", "\\leq"):
+        return f"{left}-{bound},{bound}{right}"
+    return f"(-\\infty,-{bound}{right}\\cup{left}{bound},\\infty)"
 
 
 def _one(text: str) -> tuple[str, str] | None:

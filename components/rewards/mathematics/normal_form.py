@@ -5,6 +5,7 @@ from functools import lru_cache
 
 MAX_CHARS = 4096  # longer answers are not read
 
+_GREEK = [f"\\{name} " for name in "alpha beta gamma delta theta lambda mu sigma omega phi".split()]  # noqa: SIM905
 _UNICODE = str.maketrans(
     {
         "\u2212": "-",
@@ -19,8 +20,6 @@ _UNICODE = str.maketrans(
         "\u2265": r"\geq ",
         "\u2260": r"\neq ",
         "\u00b0": r"^\circ ",
-        "\u00b2": "^2",
-        "\u00b3": "^3",
         "\u222a": r"\cup ",
         "\u2229": r"\cap ",
         "\u2208": r"\in ",
@@ -46,41 +45,76 @@ _UNICODE = str.maketrans(
         "\u00a3": "$",
         "\u00a5": "$",
         "\u20b9": "$",  # which currency is the problem's to say
+        "\u27e8": "(",
+        "\u27e9": ")",
+        "\u00ac": r"\neg ",
+        "`": "",
+        **dict(zip("\u03b1\u03b2\u03b3\u03b4\u03b8\u03bb\u03bc\u03c3\u03c9\u03c6", _GREEK, strict=True)),
     }
 )
+_SUPERSCRIPTS = str.maketrans(
+    "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b\u207a", "0123456789-+"
+)
+_RAISED = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b\u207a]+")
+_RADICAL = re.compile("\u221a ?(\\d+(?:\\.\\d+)?|[A-Za-z]|\\([^()]*\\)|\\{[^{}]*\\})")
 _STEPS = [
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"(?<!\\)\\!\s*|\\(?:left|right|[bB]igg?[lrm]?)(?![A-Za-z])\.?|\\(?:displaystyle|limits)(?![A-Za-z])", ""),
-        (r"(?<!\\)\\[()\[\]](?!\d+pt)|\\?\$", ""),
-        (r"(?<=\d) ?\n\s*(?=\d)", ", "),
-        (r"(?<!\\)\\[,;: ]|~|\\q?quad(?![A-Za-z])", " "),
-        (r"\s+", " "),
-        (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
-        (r"(?<=\d) ?\\mathrm ?\{ ?([A-Zabcf-hj-z]) ?\}", r"\\text{\1}"),
-        (r"\\(?:mathrm|mathit|mathbf|mathsf|boldsymbol|operatorname|bm)\s*\{\s*([A-Za-z])\s*\}", r"\1"),
-        (r"\\(?:mathrm|mathit|mathbf|mathsf|textrm|textbf|textit|textnormal|textsf|mbox)\s*\{", r"\\text{"),
-        (r"\\frac ?([0-9A-Za-z]) ?(?=[0-9A-Za-z{])", r"\\frac{\1}"),
-        (r"(\\frac ?\{[^{}]*\}) ?([0-9A-Za-z])", r"\1{\2}"),
-        (r"\\sqrt ?([0-9A-Za-z])", r"\\sqrt{\1}"),
-        (r" ?\{ ?, ?\}", ","),
-        (r"\\le(?![A-Za-z])|\\leqslant|<=", r"\\leq "),
-        (r"\\ge(?![A-Za-z])|\\geqslant|>=", r"\\geq "),
-        (r"\\ne(?![A-Za-z])|!=|\\not ?=", r"\\neq "),
-        (r"\\lt(?![A-Za-z])", "<"),
-        (r"\\gt(?![A-Za-z])", ">"),
-        (r"\\lbrace(?![A-Za-z])", r"\\{"),
-        (r"\\rbrace(?![A-Za-z])", r"\\}"),
-        (r"\\varnothing(?![A-Za-z])", r"\\emptyset"),
-        (r"\^ ?\\prime(?![A-Za-z])|\^ ?\{ ?\\prime ?\}", "'"),
-        (r"\^ ?\{ ?\\circ ?\}|\^ ?\\circ(?![A-Za-z])|\\degree(?![A-Za-z])", r"^\\circ"),
-        (r"([\^_]) ?\{ ?(\w) ?\}", r"\1\2"),
-        (r"(?<![\w)}\]])\+ ?(?=\\infty)", ""),
-        (r" ?([=<>+*/^_|:{}()\[\]-]) ?", r"\1"),
-        (r" ?([,;]) ?(?= )| ([,;])", r"\1\2"),
-        (r" (?=\\)", ""),
+    (needle, re.compile(pattern), replacement)
+    for needle, pattern, replacement in (
+        ("US", r"\bUS ?(?=\\?\$ ?\d)", ""),
+        ("**", r"(?<=[\w)\]}]) ?\*\* ?(?=[\w({+-])", "^"),
+        ("Eq(", r"^Eq\((.*), ?([^,()]*)\)$", r"\1=\2"),
+        (
+            "\\",
+            r"(?<!\\)\\!\s*|\\(?:left|right|[bB]igg?[lrm]?)(?![A-Za-z])\.?|\\(?:displaystyle|limits)(?![A-Za-z])",
+            "",
+        ),
+        ("", r"(?<!\\)\\[()\[\]](?!\d+pt)|\\?\$", ""),
+        ("\\langle", r"\\langle(?![A-Za-z]) ?", "("),
+        ("\\rangle", r" ?\\rangle(?![A-Za-z])", ")"),
+        (
+            "\\",
+            r"\\(?:textcolor|colorbox) ?\{\w+\} ?(?=\{)|\\color ?\{\w+\} ?|\\(?:underline|boxed|ensuremath) ?(?=\{)",
+            "",
+        ),
+        ("{", r"^\{ ?(-?[\w.]+) ?\}$", r"\1"),
+        ("'", r"(?<![\d'])(\d{1,3})'(\d{3})(?=(?:'\d{3})*(?![\d']))", r"\1,\2"),
+        ("'", r"(?<=,\d{3})'(?=\d{3}(?!\d))", ","),
+        (".", r"(?<![\d.,])\d{1,3}(?:\.\d{3}){2,}(?![\d.])", lambda found: found[0].replace(".", ",")),
+        ("U", r"(?<=[\])]) ?U ?(?=[\[(])", r"\\cup "),
+        ("\\text", r"\\text ?\{ ?(-?\d[\d,.]*)(?= |\})", r"\1\\text{"),
+        ("\\text", r"\\text ?\{ *\}", ""),
+        ("\\{", r"\\\{ ?\\\}", r"\\emptyset"),
+        ("\n", r"(?<=\d) ?\n\s*(?=\d)", ", "),
+        ("", r"(?<!\\)\\[,;: ]|~|\\q?quad(?![A-Za-z])", " "),
+        ("", r"\s+", " "),
+        ("frac", r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
+        ("\\mathrm", r"(?<=\d) ?\\mathrm ?\{ ?([A-Zabcf-hj-z]) ?\}", r"\\text{\1}"),
+        ("\\", r"\\(?:mathrm|mathit|mathbf|mathsf|boldsymbol|operatorname|bm)\s*\{\s*([A-Za-z])\s*\}", r"\1"),
+        ("\\", r"\\(?:mathrm|mathit|mathbf|mathsf|textrm|textbf|textit|textnormal|textsf|mbox)\s*\{", r"\\text{"),
+        ("\\frac", r"\\frac ?([0-9A-Za-z]) ?(?=[0-9A-Za-z{])", r"\\frac{\1}"),
+        ("\\frac", r"(\\frac ?\{[^{}]*\}) ?([0-9A-Za-z])", r"\1{\2}"),
+        ("\\frac", r"\\frac ?(\\(?!frac|sqrt|text)[A-Za-z]+) ?(?=[0-9{\\])", r"\\frac{\1}"),
+        ("\\frac", r"(\\frac ?\{[^{}]*\}) ?([0-9]|\\(?!frac|sqrt|text)[A-Za-z]+)(?![A-Za-z{])", r"\1{\2}"),
+        ("\\sqrt", r"\\sqrt ?([0-9A-Za-z])", r"\\sqrt{\1}"),
+        ("{", r" ?\{ ?, ?\}", ","),
+        ("", r"\\le(?![A-Za-z])|\\leqslant|<=", r"\\leq "),
+        ("", r"\\ge(?![A-Za-z])|\\geqslant|>=", r"\\geq "),
+        ("", r"\\ne(?![A-Za-z])|!=|\\not ?=", r"\\neq "),
+        ("\\lt", r"\\lt(?![A-Za-z])", "<"),
+        ("\\gt", r"\\gt(?![A-Za-z])", ">"),
+        ("\\lbrace", r"\\lbrace(?![A-Za-z])", r"\\{"),
+        ("\\rbrace", r"\\rbrace(?![A-Za-z])", r"\\}"),
+        ("\\varnothing", r"\\varnothing(?![A-Za-z])", r"\\emptyset"),
+        ("prime", r"\^ ?\\prime(?![A-Za-z])|\^ ?\{ ?\\prime ?\}", "'"),
+        ("\\", r"\^ ?\{ ?\\circ ?\}|\^ ?\\circ(?![A-Za-z])|\\degree(?![A-Za-z])", r"^\\circ"),
+        ("{", r"([\^_]) ?\{ ?(\w) ?\}", r"\1\2"),
+        ("\\infty", r"(?<![\w)}\]])\+ ?(?=\\infty)", ""),
+        ("", r" ?([=<>+*/^_|:{}()\[\]-]) ?", r"\1"),
+        (" ", r" ?([,;]) ?(?= )| ([,;])", r"\1\2"),
+        ("\\", r" (?=\\)", ""),
     )
 ]
+_PLAIN = re.compile(r"-?\d+(?:\.\d+)?")  # in its one spelling already
 _SLASHED = re.compile(r"\\\\(?=[A-Za-z])")
 
 
@@ -91,11 +125,18 @@ def normal(text: str) -> str:
     >>> normal(r"$\dfrac12\,$."), normal("11,\\! 111"), normal("x \\le 2")
     ('\\frac{1}{2}', '11,111', 'x\\leq 2')
     """
-    text = text[: MAX_CHARS + 1].translate(_UNICODE)
+    text = text[: MAX_CHARS + 1]
+    if _PLAIN.fullmatch(text):
+        return text
+    if not text.isascii():
+        text = _RAISED.sub(lambda found: f"^{{{found[0].translate(_SUPERSCRIPTS)}}}", text)
+        text = _RADICAL.sub(lambda found: f"\\sqrt{{{found[1].strip('(){}')}}}", text)
+    text = text.translate(_UNICODE)
     if "\\\\" in text and "\\begin" not in text:
         text = _SLASHED.sub(r"\\", text)
-    for pattern, replacement in _STEPS:
-        text = pattern.sub(replacement, text)
+    for needle, pattern, replacement in _STEPS:
+        if needle in text:
+            text = pattern.sub(replacement, text)
     previous = None
     while previous != text:
         previous = text

@@ -31,6 +31,7 @@ _BODY = re.compile(
     rf"(?: ?(?:\\times|\\cdot|\*|(?= ?10\^[{{\d-])) ?10\^(?P<exp>\d+|\{{[+-]?\d+\}}|-\d+)|[eE](?P<e>[+-]?\d+))?)",
     re.ASCII,
 )
+_REPEATING = re.compile(r"([+-]?)(\d{0,40})\.(\d{0,40})\\overline ?\{ ?(\d{1,40}) ?\}", re.ASCII)
 _PERCENT = re.compile(r" ?(?:\\?%|\\text\{ ?(?:\\?%|percent|pct) ?\}|percent(?:age)?|pct)\.?", re.IGNORECASE)
 _SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _SCALE = re.compile(r" ?(?:\\text\{ ?)?(hundred|thousand|million|billion|trillion)(?:\}|(?= )|$)", re.IGNORECASE)
@@ -58,6 +59,8 @@ def read(text: str) -> Number | None:
         return Number(
             Fraction(_UNITS.index(text.removeprefix("\\text{").removesuffix("}").strip().lower())), 0, False, ""
         )
+    if repeating := _REPEATING.fullmatch(text):
+        return Number(_repeating(repeating), 0, False, "")
     body = _BODY.match(text)
     if body is None or not any(character.isdigit() for character in body[0]) or len(body[0]) > MAX_DIGITS:
         return None
@@ -121,6 +124,15 @@ def _endless(value: Fraction) -> bool:
         while rest % prime == 0:
             rest //= prime
     return rest != 1
+
+
+def _repeating(found: re.Match[str]) -> Fraction:
+    """``0.1\\overline{6}`` is one sixth."""
+    sign, whole, first, period = found.groups()
+    value = Fraction(f"{whole or '0'}.{first or '0'}") + Fraction(
+        int(period), (10 ** len(period) - 1) * 10 ** len(first)
+    )
+    return -value if sign == "-" else value
 
 
 def _value(body: re.Match[str]) -> tuple[Fraction | None, int]:

@@ -6,8 +6,11 @@ Expressions that a comma or a conjunction joins are one answer, so that a list o
 import itertools
 import re
 
+from components.rewards.mathematics.negation import denied, refuted
+
 MAX_TAIL = 4000  # characters from the end that are read
 
+_NUMERIC = re.compile(r"[-+$\s]*[\d.,]+%?\s*")
 _NOT_WORDS = re.compile(r"\\(?:begin|end|text\w*|math\w+|mbox)\s*\{[^{}]*\}|\\[A-Za-z]+")
 _WORD = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]|[^\W\d_]{2,}")
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{1,3}(?: \d{3})+(?!\d)|\d+(?:,\d{1,2}(?![\d,]))?)(?:\.\d+)?|\.\d+"
@@ -28,20 +31,14 @@ _JOINED = re.compile(r"\s*(?:,|;|\u3001|\u548c|\u6216|and|or|et|ou|y|o|und|oder|
 _EITHER = re.compile(r"(?:\b(?:or|ou|o|oder)\b|\u6216)")
 _POINTS = re.compile(r"[A-Z]{2,3}")  # segments and angles
 _LEADS_IN = re.compile(r"(?!sin|cos|tan|cot|sec|csc|log|exp|sqrt|max|min|gcd|lcm)[A-Za-z]{3,}[: ]\s*[-+.$]?\d")
-_DENIED = re.compile(
-    r"\b(?:not|isn't|never|nor|except|neither|at least|at most|(?:more|less|fewer|greater|larger|smaller) than"
-    r"|between|up to|maybe|perhaps|possibly|might be|could be)\s+\$?$",
-    re.IGNORECASE,
-)
-_REFUTED = re.compile(
-    r"\s*(?:\w+\s+){0,2}(?:is|are|was|were|would be)\s+(?:wrong|incorrect|not\b|impossible|false)", re.IGNORECASE
-)
 _HOPE = re.compile(r"I hope it is correct\.?", re.IGNORECASE)
 _MARKER = re.compile(r"^\s*(?:\d{1,2}[.)]|Step \d+:?)(?=\s)", re.MULTILINE)
 
 
 def is_prose(text: str) -> bool:
     """Two words and more outside LaTeX, or mathematics set off inside a sentence."""
+    if _NUMERIC.fullmatch(text):
+        return False
     inner = text.strip()
     if len(inner) > 2 and inner[0] == "$" == inner[-1]:
         inner = inner.strip("$")
@@ -65,7 +62,8 @@ def final_expression(text: str) -> str | None:
     while first and _JOINED.fullmatch(text, found[first - 1].end(), found[first].start()):
         first -= 1
     run = found[first:]
-    if _DENIED.search(text, max(0, run[0].start() - 40), run[0].start()) or _REFUTED.match(text, run[-1].end()):
+    before = text[found[first - 1].end() if first else 0 : run[0].start()]
+    if denied(before) or refuted(text, run[-1].end()):
         return None
     if len(run) == 1:
         return _inside(run[0])

@@ -27,6 +27,7 @@ _MATRIX = re.compile(
     r"\\end\{(?P=kind)\}[\])]?",
     re.DOTALL,
 )
+_NESTED = re.compile(r"\[((?:[, ]*\[[^\[\]]*\]){2,})\]")
 _EQUALS = re.compile(r"=|\\approx(?![A-Za-z])|\\equiv(?![A-Za-z])")
 _EXACTLY = re.compile(r"=|\\equiv(?![A-Za-z])")
 _RELATION = re.compile(r"[=<>]|\\(?:leq|geq|neq|approx|in)(?![A-Za-z])")
@@ -52,6 +53,8 @@ def parts(text: str) -> Parts | None:
     text = _MEMBER.sub("", text, count=1) if _MEMBER.match(text) else text
     if matrix := _MATRIX.fullmatch(text):
         return _matrix(matrix)
+    if nested := _NESTED.fullmatch(text):
+        return _grid([split(row.strip("[], "), _SEPARATOR) for row in nested[1].split("]")[:-1]])
     if len(unions := split(text, _CUP)) > 1:
         return Parts("union", tuple(unions))
     items = _items(text)
@@ -99,6 +102,15 @@ def _matrix(found: re.Match[str]) -> Parts | None:
         vector = len(rows) in (1, len(cells))
         kind = "vector" if vector else f"matrix of {len(rows)} rows"
     return Parts(kind, tuple(cells))
+
+
+def _grid(rows: list[list[str]]) -> Parts | None:
+    """``[[1,2],[3,4]]``, rows of one length."""
+    rows = [[cell for cell in row if cell] for row in rows]
+    cells = tuple(cell for row in rows for cell in row)
+    if len({len(row) for row in rows}) != 1 or not cells or len(cells) > MAX_PARTS:
+        return None
+    return Parts("vector" if len(rows) == len(cells) else f"matrix of {len(rows)} rows", cells)
 
 
 def alternatives(text: str) -> bool:

@@ -9,16 +9,19 @@ import re
 from functools import cache, lru_cache
 from typing import Any
 
+from components.rewards.mathematics import structure
 from components.rewards.mathematics.guards import why_too_costly
+from components.rewards.mathematics.intervals import as_interval
 from components.rewards.mathematics.number import TOLERANCE, abbreviates, read
-from components.rewards.mathematics.units import is_unit
+from components.rewards.mathematics.words import is_words
 
 DIGITS = 50  # of a value
 SAME = 1e-35  # between values, relative and absolute
 LARGE = 1e12
 SCALES = (1, 1, 2, 7, 31, 3, 11)  # of the points at which expressions with letters are compared
 
-_TRAILING_UNIT = re.compile(r"(?<=[\w)}\]]) ?((?:\\text\{[^{}]*\}|\^\\circ)(?:\^\d)?)$")
+_BARE_UNIT = re.compile(r"[\d.][A-Za-z]")  # between expressions with letters it is a product
+_DEGREES = re.compile(r"(\\(?:sin|cos|tan|cot|sec|csc)) ?[({]? ?(\d+(?:\.\d+)?) ?\^\\circ ?[)}]?")
 _DECORATION = re.compile(r"(?<=[_^{])\\(odot|oplus|star|ast|perp|parallel|max|min|mathrm|rm)(?![A-Za-z])")
 _TIMES_BRACKET = re.compile(r"(?<![\\A-Za-z])i(?=\()")
 _SUBSCRIPTED = re.compile(r"(?:\\[A-Za-z]+|[A-Za-z]|\d+)_(?:\w|\{[^{}]*\})")
@@ -27,8 +30,18 @@ _CLOSED_INFINITY = re.compile(r"\\infty ?\]|\[ ?-\\infty")
 _IMAGINARY = re.compile(r"(?<![\\A-Za-z])i(?![A-Za-z])|\\[ij]math|\\(?:det|arg|Re|Im)(?![A-Za-z])")
 
 
+class UnreadableGold(Exception):
+    """It is the gold answer that cannot be read: nothing can be said about an answer."""
+
+
+@lru_cache(maxsize=4096)
 def algebra(gold: str, answer: str) -> bool | None:
-    """Whether two normal forms are mathematically equal; None when ``answer`` cannot be read or must not be."""
+    """Whether two normal forms are mathematically equal; None when ``answer`` cannot be read or must not be.
+
+    Raises:
+        UnreadableGold: ``gold`` is no expression that can be read.
+        MemoryError: as it comes; what it means is for the caller's process to say.
+    """
     if why_too_costly(answer, gold):
         return None
     if gold.count("'") != answer.count("'") or why_too_costly(gold, gold):
@@ -38,13 +51,26 @@ def algebra(gold: str, answer: str) -> bool | None:
     if bool(_DOTS.search(gold)) != bool(_DOTS.search(answer)) or _other_subscripts(gold, answer):
         return False
     complex_numbers = _IMAGINARY.search(gold) is not None or _IMAGINARY.search(answer) is not None
+    wanted = _parse(gold, complex_numbers)
+    if wanted is None:
+        raise UnreadableGold(gold)
     parsed = _parse(answer, complex_numbers)
     if parsed is None:
         return None
-    wanted = _parse(gold, complex_numbers)
     if any(getattr(side, "is_Boolean", False) and not side.free_symbols for side in (wanted, parsed)):
         return False  # "1 = 2" is true or false and no value
-    return False if wanted is None else _verify(gold, wanted, parsed)
+    return _verify(gold, wanted, parsed)
+
+
+def readable(gold: str) -> bool:
+    """Whether a gold, or every part of it, is an expression, whatever it is compared with."""
+    if read(gold) is not None or is_words(gold) or _parse(gold, False) is not None:
+        return True
+    found = structure.parts(as_interval(gold) or gold)
+    if found is not None and all(len(item) < len(gold) for item in found.items):
+        return all(readable(item) for item in found.items)
+    value = structure.value_of(gold)
+    return 0 < len(value) < len(gold) and readable(value)
 
 
 def _other_subscripts(gold: str, answer: str) -> bool:
@@ -72,13 +98,11 @@ def _parse(text: str, complex_numbers: bool) -> Any:
     """A sympy object, or None."""
     import sympy
 
-    if (number := read(text)) is not None and not number.percent:
+    if (number := read(text)) is not None and not number.percent and not _BARE_UNIT.search(text):
         exact = sympy.Rational(number.value.numerator, number.value.denominator)
         return sympy.Float(exact, 30) if number.digits and number.value.denominator != 1 else exact
     library, _ = _libraries()
-    unit = _TRAILING_UNIT.search(text)
-    if unit and is_unit(unit[1]):
-        text = text[: unit.start()]
+    text = _DEGREES.sub(r"\1(\\frac{\2\\pi}{180})", text)
     if complex_numbers:
         text = _TIMES_BRACKET.sub(r"i\\cdot ", text)
     config = library.NormalizationConfig(units=False, malformed_operators=True, nits=True, boxed="none")
@@ -92,6 +116,8 @@ def _parse(text: str, complex_numbers: bool) -> Any:
         if complex_numbers and isinstance(parsed, sympy.Basic):
             return parsed.subs({letter: sympy.I for letter in parsed.free_symbols if letter.name == "i"})
         return parsed
+    except MemoryError:
+        raise
     except Exception:  # the LaTeX grammar and sympy raise all kinds of errors on hostile text; to us it is no answer
         return None
 
@@ -105,6 +131,8 @@ def _verify(gold_text: str, gold: Any, answer: Any) -> bool | None:
         if (by_equation := _equal_equations(gold, answer)) is not None:
             return by_equation
         return bool(_libraries()[1].verify(gold, answer, timeout_seconds=None))
+    except MemoryError:
+        raise
     except Exception:  # as in _parse: what cannot be compared is no answer
         return None
 

@@ -17,9 +17,14 @@ _CANONICAL = {
 _TEXT = re.compile(r"\\text\{([^{}]*)\}|\^\\circ ?([CF]?)(?![A-Za-z])")
 _POWERS = re.compile(r"\^(?:\{?[-+]?\d\}?)")
 _CHANGES = re.compile(
-    r"\b(?:or|and|not|no|maybe|perhaps|plus|minus|times|over|by|half|halves|thirds?|quarters?|fourths?|fifths?|sixths?"
+    r"\b(?:is|are|was|were|be|wrong|incorrect|false|impossible|invalid|never|but|except|if|then|because|which|or|and|not|no|maybe|perhaps|plus|minus|times|over|by|half|halves|thirds?|quarters?|fourths?|fifths?|sixths?"
     r"|dozens?|hundreds?|thousands?|millions?|billions?|trillions?|percent|squared|cubed|divided|to|than|mod|pi|i)\b"
 )
+_SET_UNIT = re.compile(r"(?<=[\w)}\]]) ?((?:\\text\{[^{}]*\}|\^\\circ)(?:\^\d)?)$")
+_BARE_UNIT = re.compile(r"(?:(?<=\})|(?<=[\w)]) )([a-z]{2,}(?:\^\d)?)$")
+_LETTER = re.compile(r"(?<![\\A-Za-z])[A-Za-z](?![A-Za-z])")
+_ANGLE = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc) ?[({]? ?[\d.]+ ?\^\\circ$")
+_POWER_WORD = re.compile(r"(square|cubic) (?!unit)")
 _WORDS = re.compile(r"[^\W\d_][^\W\d_.'-]*(?:[ /.-]+[^\W\d_][^\W\d_.'-]*){0,4}[.]?")
 
 
@@ -42,6 +47,8 @@ def is_unit(rest: str) -> bool:
     words = re.split(r"[ /.-]+", plain.strip("."))
     if set_as_text or any(ord(character) > 0x2E80 for character in plain):
         return True
+    if max(map(len, words)) < 3 and not rest.startswith(" "):  # 5pa/r are letters, 5km/h is a speed
+        return all(_stem(word) in _CANONICAL for word in words) and len(words[0]) > 1
     return any(len(word) >= 4 or _stem(word) in _CANONICAL for word in words) and not (
         len(words) == 1 and len(words[0]) == 1
     )
@@ -50,10 +57,33 @@ def is_unit(rest: str) -> bool:
 def canonical_unit(rest: str) -> str:
     """The known unit in ``rest`` under its one name, with its powers; empty for none and for unknown ones."""
     powers = "".join(_POWERS.findall(rest)).replace("{", "").replace("}", "")
-    name = _CANONICAL.get(_stem(_plain(rest).strip(".")), "")
+    name = _canonical(_plain(rest).strip("."))
     if rest.strip().startswith("^\\circ") and not name:
         name = "deg"
     return name + powers if name else ""
+
+
+def split_unit(text: str) -> tuple[str, str]:
+    r"""An expression and the unit behind it, empty without one; a bare one only behind an expression without letters.
+
+    >>> split_unit(r"5\sqrt{3}\text{ cm}"), split_unit("12x")
+    (('5\\sqrt{3}', 'cm'), ('12x', ''))
+    """
+    if (found := _SET_UNIT.search(text)) and is_unit(found[1]) and not _ANGLE.search(text):
+        return text[: found.start()], canonical_unit(found[1])
+    bare = _BARE_UNIT.search(text)
+    if bare and (unit := canonical_unit(f" {bare[1]}")) and not _LETTER.search(text[: bare.start()]):
+        return text[: bare.start()], unit
+    return text, ""
+
+
+def _canonical(plain: str) -> str:
+    """``km/h`` of kilometers per hour; empty where a part is unknown."""
+    parts = [_CANONICAL.get(_stem(part), "") for part in re.split(r" ?/ ?| per ", plain)]
+    if len(parts) == 1 and not parts[0] and (power := _POWER_WORD.match(plain)):
+        base = _CANONICAL.get(_stem(plain[power.end() :]), "")
+        return base and f"{base}^{2 if power[1] == 'square' else 3}"
+    return "/".join(parts) if all(parts) else ""
 
 
 def _plain(rest: str) -> str:

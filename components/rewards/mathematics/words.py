@@ -8,6 +8,7 @@ _MATHS_WORDS = frozenset(
     "sin cos tan cot sec csc log ln exp sqrt pi inf infinity lim max min gcd lcm mod".split()  # noqa: SIM905
 )
 _ARTICLES = re.compile(r"\b(?:the|a|an)\b", re.IGNORECASE)
+_PLURAL = re.compile(r"(?<=[^\W\d_]{3}[^\W\d_s])s\b")
 _CODE = re.compile(r"[A-Za-z]{4,}\d+")
 _SYMBOLS = re.compile(r"[\\^_=<>+*/|{}\[\]]|\d")
 
@@ -32,6 +33,9 @@ def is_words(text: str) -> bool:
 
 
 def key(text: str) -> str:
-    """Letters and digits alone, without case and articles: two texts in words are equal when their keys are."""
-    plain = _ARTICLES.sub(" ", _TEXT.sub(r" \1 ", text))
+    """Letters and digits alone, without case, articles and the s of a plural.
+
+    Two texts in words are equal when their keys are.
+    """
+    plain = _PLURAL.sub("", _ARTICLES.sub(" ", _TEXT.sub(r" \1 ", text)))
     return "".join(character for character in plain.casefold() if character.isalnum())
