@@ -5,6 +5,7 @@ Only safetensors are read and no code from a model's directory is ever run.
 
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,6 +97,17 @@ def directory_digest(directory: Path) -> str:
             content = hashlib.file_digest(stream, "sha256").hexdigest()
         digest.update(f"{path.relative_to(directory).as_posix()}\0{content}\n".encode())
     return digest.hexdigest()
+
+
+def stored_parameters(directory: Path) -> int:
+    """How many numbers a model's safetensors hold, from their headers alone; tied tensors are stored once."""
+    from safetensors import safe_open
+
+    total = 0
+    for path in sorted(directory.glob("*.safetensors")):
+        with safe_open(path, framework="numpy") as tensors:
+            total += sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
+    return total
 
 
 def load_model(directory: Path, *, dtype: str = "float32", device: str = "cpu") -> "PreTrainedModel":

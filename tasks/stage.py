@@ -20,7 +20,8 @@ from prefect.cache_policies import NO_CACHE
 
 from components.config.recipe import Recipe
 from components.launch.keeper import run_program
-from components.models import resolve_device
+from components.models import locate_model, resolve_device, stored_parameters
+from components.plan.parameters import count_parameters
 from components.sampling.auto import resolve_sampler
 from components.store.artifact import find, materialize, publish, read_manifest, verify
 from components.store.checkpoint import Checkpoints
@@ -56,13 +57,24 @@ class Work:
         shared = {name: getattr(self.recipe, name) for name in ("prompt", "language")}
         run = self.recipe.run.model_dump(mode="json", exclude={"lanes", "scorers"})
         run["device"] = resolve_device(self.recipe.run.device)
-        run["sampler"] = resolve_sampler(self.recipe.run.sampler, device=run["device"], num_parameters=None)
+        run["sampler"] = resolve_sampler(
+            self.recipe.run.sampler, device=run["device"], num_parameters=_start_size(self.recipe)
+        )
         return {
             "config": dict(self.config),
             "reflection_words": list(self.recipe.reflection_words),
             "run": run,
             **{name: value.model_dump(mode="json") for name, value in shared.items()},
         }
+
+
+def _start_size(recipe: Recipe) -> int | None:
+    """Parameters of the recipe's base: its shape's, or its files'; None where neither is known before loading."""
+    if recipe.base is None:
+        return None
+    if recipe.base.shape is not None:
+        return count_parameters(recipe.base.shape)
+    return stored_parameters(locate_model(recipe.base.source, recipe.base.revision))
 
 
 def stage(kind: str, *, version: str) -> Callable[[Callable[P, Work]], Task[P, StageOutcome]]:

@@ -140,7 +140,8 @@ class RunConfig(Section):
     """Stages that may run at the same time."""
     scorers: Count = 2
     """Worker processes per stage that judge answers which take time; they start when the first such answer comes."""
-    sampler: Literal["auto", "transformers"] = "auto"
+    sampler: Literal["auto", "transformers", "vllm"] = "auto"
+    """`auto` is resolved by device and size before the fingerprint is taken (components/sampling/auto.py)."""
 
 
 class Recipe(Section):
@@ -192,6 +193,11 @@ class Recipe(Section):
             raise ValueError("distill needs a student")
         if self.student_rl and not self.student:
             raise ValueError("student_rl needs a student")
+        rl = (self.r1_zero, self.grpo, self.grpo2, self.student_rl)
+        if self.run.sampler == "transformers" and any(stage and stage.correction != "none" for stage in rl):
+            raise ValueError(
+                "a correction needs another sampler than 'transformers', which computes as the trainer does"
+            )
         if self.gate and self.gate.suite not in self.suites:
             raise ValueError(f"gate.suite '{self.gate.suite}' is not one of suites: {', '.join(self.suites)}")
         return self

@@ -47,8 +47,8 @@ def evaluate(spec: Spec, lm: LanguageModel, name: str, suite: SuiteConfig, rows:
         Request(lm.encode_prompt(row), derive_seed(SAMPLE_SEED, name, suite.version, row.id, index % suite.samples))
         for index, row in enumerate(repeated)
     ]
-    with scoring(spec, lm, {"accuracy": 1.0}) as score:
-        completions = lm.sampler().generate(
+    with scoring(spec, lm, {"accuracy": 1.0}) as score, lm.sampler(spec) as sampler:
+        completions = sampler.generate(
             requests,
             Sampling(suite.max_tokens, suite.temperature, suite.top_p),
             finished=lambda index, ids: score.ahead(lm.decode(ids), repeated[index]),

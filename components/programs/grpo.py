@@ -1,10 +1,12 @@
 """Reinforcement learning by GRPO: a policy and a dataset in, a better policy, its lake and its history out."""
 
+import logging
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from components.config.stages import GrpoConfig
+from components.config.grpo import GrpoConfig
 from components.data.files import load_rows
 from components.data.schema import Row
 from components.engines.schedule import learning_rate
@@ -15,10 +17,15 @@ from components.programs.journal import Journal
 from components.programs.language_model import LanguageModel, open_model, scoring
 from components.programs.spec import Spec, model_dir
 from components.rewards.score import Scorer
-from components.rl.trainer import GrpoTrainer, Objective, rollout_metrics
+from components.rl.doctor import diagnose
+from components.rl.metrics import rollout_metrics
+from components.rl.objectives import Loss
+from components.rl.trainer import GrpoTrainer, Objective
 from components.rollout.types import Group
-from components.sampling.base import Sampling
+from components.sampling.base import Sampler, Sampling
 from components.seeds import python_rng
+
+_log = logging.getLogger(__name__)
 
 PREFLIGHT_PROMPTS, PREFLIGHT_SAMPLES = 48, 8
 
@@ -27,11 +34,11 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     spec = Spec.model_validate(raw)
     config = GrpoConfig.model_validate(spec.config["grpo"])
     lm = open_model(spec, spec.inputs["policy"])
-    with scoring(spec, lm, config.rewards.weights(), config) as score:
-        return train(spec, config, lm, score)
+    with scoring(spec, lm, config.rewards.weights(), config) as score, lm.sampler(spec) as sampler:
+        return train(spec, config, lm, score, sampler)
 
 
-def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer) -> dict[str, float]:
+def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, sampler: Sampler) -> dict[str, float]:
     """All steps from the last checkpoint on; the closing figures."""
     rate = partial(
         learning_rate,
@@ -51,7 +58,7 @@ def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer) -> d
     trainer = GrpoTrainer(
         engine,
         lm.model,
-        lm.sampler(),
+        sampler,
         reference=reference,
         pools=pools,
         encode=lm.encode_prompt,
@@ -63,15 +70,26 @@ def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer) -> d
     )
     journal = Journal(spec, engine, lm.model, every=config.checkpoint_every, last_step=config.steps)
     done = journal.resume(reference)
+    trainer.sync(done)
     if done == 0:
         journal.record(0, preflight(trainer, pools, config, spec.seed))
     metrics: dict[str, float] = {}
+    seen: list[dict[str, float]] = []
     for step in range(done + 1, config.steps + 1):
         groups, metrics = trainer.step(step)
         journal.record(step, metrics, groups)
+        seen.append(metrics)
+        if step % config.checkpoint_every == 0:
+            warn(seen)
     journal.finish()
     save_model(lm.model, lm.tokenizer, model_dir(spec.out))
     return {name: value for name, value in metrics.items() if not name.startswith("time/")}
+
+
+def warn(history: Sequence[Mapping[str, float]]) -> None:
+    """Say in the program's log what the steps of this process show to be wrong."""
+    for finding in diagnose(history):
+        _log.warning("after %d steps: %s", len(history), finding)
 
 
 def objective(config: GrpoConfig) -> Objective:
@@ -81,13 +99,33 @@ def objective(config: GrpoConfig) -> Objective:
         prompts_per_step=config.prompts_per_step,
         samples_per_prompt=config.samples_per_prompt,
         mixture=config.mixture,
+        loss=loss(config),
+        advantage=config.advantage,
         mini_batches=config.mini_batches,
+        reference_every=config.reference_every,
+        refill_rounds=config.refill_rounds,
+        drop_truncated=config.drop_truncated,
+        max_mismatch=config.max_mismatch,
+        micro_tokens=config.micro_tokens,
+    )
+
+
+def loss(config: GrpoConfig) -> Loss:
+    """The loss from the stage's settings."""
+    return Loss(
+        surrogate="cispo" if config.algorithm == "cispo" else "clip",
+        ratio="sequence" if config.algorithm == "gspo" else "token",
+        normalization=config.normalization,
+        max_length=config.max_tokens,
         clip_low=config.clip_low,
         clip_high=config.clip_high,
+        dual_clip=config.dual_clip,
         kl_weight=config.kl_weight,
-        reference_every=config.reference_every,
-        scale_advantages=config.scale_advantages,
-        micro_tokens=config.micro_tokens,
+        kl_estimator=config.kl_estimator,
+        kl_unbiased=config.kl_unbiased,
+        entropy_weight=config.entropy_weight,
+        correction=config.correction,
+        correction_bounds=config.correction_bounds or Loss.correction_bounds,
     )
 
 

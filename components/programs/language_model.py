@@ -18,6 +18,9 @@ from components.rewards.custom import load_reward
 from components.rewards.language import AlphabetLanguage, LanguageSpec, NaturalLanguage
 from components.rewards.reflection import PAPER_WORDS
 from components.rewards.score import Rules, Scorer
+from components.sampling.base import Sampler
+from components.sampling.remote import RemoteSampler
+from components.sampling.server import SamplerSpec
 from components.sampling.transformers import TransformersSampler
 from components.scoring.judge import PoolJudge
 from components.scoring.pool import ScoringPool
@@ -27,6 +30,7 @@ from components.scoring.pool import ScoringPool
 class LanguageModel:
     """A loaded model with its tokenizer and the recipe's prompt template."""
 
+    directory: Path
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     template: str
@@ -54,9 +58,22 @@ class LanguageModel:
         end = len(ids) - 1 if ids and ids[-1] == self.eos_id else len(ids)
         return str(self.tokenizer.decode(ids[:end], skip_special_tokens=False))
 
-    def sampler(self) -> TransformersSampler:
-        """A sampler that serves this very model."""
-        return TransformersSampler(self.model, eos_id=self.eos_id, pad_id=self.pad_id)
+    @contextmanager
+    def sampler(self, spec: Spec) -> Iterator[Sampler]:
+        """The recipe's sampler: this very model, or vLLM on the same directory in a process of its own."""
+        if spec.run.sampler != "vllm":
+            yield TransformersSampler(self.model, eos_id=self.eos_id, pad_id=self.pad_id)
+            return
+        served = SamplerSpec(
+            kind="vllm",
+            model=self.directory,
+            eos_id=self.eos_id,
+            pad_id=self.pad_id,
+            device=resolve_device(spec.run.device),
+            threads=spec.run.threads,
+        )
+        with RemoteSampler(served, spec.work / "sampler") as sampler:
+            yield sampler
 
 
 def open_model(spec: Spec, artifact: Path) -> LanguageModel:
@@ -67,7 +84,7 @@ def open_model(spec: Spec, artifact: Path) -> LanguageModel:
     set_threads(spec)
     directory = model_dir(artifact)
     model = load_model(directory, dtype="float32", device=resolve_device(spec.run.device))
-    return LanguageModel(model, load_tokenizer(directory), spec.prompt.template)
+    return LanguageModel(directory, model, load_tokenizer(directory), spec.prompt.template)
 
 
 def set_threads(spec: Spec) -> None:

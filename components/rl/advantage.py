@@ -6,8 +6,32 @@ has advantage 0 and takes no part in its group's mean and deviation.
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 EPS = 1e-4
+
+Advantage = Literal["group_std", "batch_std", "mean", "leave_one_out"]
+
+
+def batch_advantages(groups: Sequence[Sequence[float | None]], method: Advantage) -> list[list[float]]:
+    """One advantage per completion of every group, by ``method``.
+
+    ``group_std`` and ``mean``: :func:`group_advantages` with and without its scale. ``batch_std``: the group's mean taken
+    off, divided by the deviation of all rewards of the batch (REINFORCE++-baseline, arXiv 2501.03262; TRL's
+    ``scale_rewards="batch"``), so that an easy or a hard group is not blown up. ``leave_one_out``: :func:`leave_one_out`.
+
+    >>> batch_advantages([[1.0, 0.0], [1.0, 1.0]], "mean")
+    [[0.5, -0.5], [0.0, 0.0]]
+    """
+    if method == "leave_one_out":
+        return [leave_one_out(rewards) for rewards in groups]
+    if method != "batch_std":
+        return [group_advantages(rewards, scale=method == "group_std") for rewards in groups]
+    scored = [r for rewards in groups for r in rewards if r is not None]
+    if len(scored) < 2:
+        return [[0.0] * len(rewards) for rewards in groups]
+    divisor = _deviation(scored, math.fsum(scored) / len(scored)) + EPS
+    return [[a / divisor for a in group_advantages(rewards, scale=False)] for rewards in groups]
 
 
 def group_advantages(rewards: Sequence[float | None], *, scale: bool = True) -> list[float]:
@@ -26,11 +50,30 @@ def group_advantages(rewards: Sequence[float | None], *, scale: bool = True) -> 
     if not has_signal(rewards):
         return [0.0] * len(rewards)
     mean = math.fsum(scored) / len(scored)
-    deviation = math.sqrt(math.fsum((r - mean) ** 2 for r in scored) / (len(scored) - 1))
-    divisor = deviation + EPS if scale else 1.0
+    divisor = _deviation(scored, mean) + EPS if scale else 1.0
     return [0.0 if r is None else (r - mean) / divisor for r in rewards]
+
+
+def leave_one_out(rewards: Sequence[float | None]) -> list[float]:
+    """``A_i = r_i - mean of the others' r``: RLOO (arXiv 2402.14740), an unbiased baseline.
+
+    It is ``n / (n - 1)`` times ``r_i - mean(r)``, n the scored completions. Signal is judged by the rewards, not by these
+    numbers: one right answer among wrong ones is signal.
+
+    >>> leave_one_out([1.0, 0.0, 0.0, None])
+    [1.0, -0.5, -0.5, 0.0]
+    """
+    if not has_signal(rewards):
+        return [0.0] * len(rewards)
+    scored = [r for r in rewards if r is not None]
+    total = math.fsum(scored)
+    return [0.0 if r is None else r - (total - r) / (len(scored) - 1) for r in rewards]
 
 
 def has_signal(rewards: Sequence[float | None]) -> bool:
     """Whether a group teaches anything: two scored rewards that differ, compared exactly."""
     return len({r for r in rewards if r is not None}) > 1
+
+
+def _deviation(values: Sequence[float], mean: float) -> float:
+    return math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))

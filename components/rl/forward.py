@@ -1,4 +1,4 @@
-"""Log-probabilities of completions under a model: pad, run, keep the completion positions."""
+"""Log-probabilities of completions under a model: padded rows, or packed with every prompt once, by a fixed rule."""
 
 from collections.abc import Sequence
 
@@ -6,24 +6,58 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from components.attention import open_attention
 from components.data.batching import micro_batches, pad_right
 from components.rl.logprobs import token_logprobs
+from components.rl.packed import Layout, packed_hidden
 from components.rollout.types import Rollout
+
+PACK_BELOW = 0.9
+"""Rollouts are packed where that leaves at most this share of the padded tokens (`benchmarks/grpo_vs_trl.py`)."""
 
 
 def completion_logprobs(
-    model: PreTrainedModel, rollouts: Sequence[Rollout], *, pad_id: int, temperature: float
+    model: PreTrainedModel,
+    rollouts: Sequence[Rollout],
+    *,
+    pad_id: int,
+    temperature: float,
+    packed: bool | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Log-probability and entropy of every completion token, flat over the rollouts in order, shape (tokens,)."""
+    """Log-probability and entropy of every completion token, flat over the rollouts in order, shape (tokens,).
+
+    Padded and packed form agree to rounding. ``packed`` None takes the form by a rule on lengths and prompts alone;
+    an architecture that cannot be packed is padded.
+    """
+    head = model.get_output_embeddings().weight
+    targets = torch.tensor([token for r in rollouts for token in r.ids], dtype=torch.long, device=model.device)
+    if packed is None:
+        packed = packing_pays(rollouts)
+    if packed and open_attention(model):
+        hidden = packed_hidden(model, Layout.of(rollouts, model.device))
+    else:
+        hidden = padded_hidden(model, rollouts, pad_id=pad_id)
+    return token_logprobs(hidden, head, targets, temperature=temperature)
+
+
+def packing_pays(rollouts: Sequence[Rollout]) -> bool:
+    """Whether distinct prompts plus completions are few beside rows x longest row."""
+    prompts = {r.prompt_ids for r in rollouts}
+    packed = sum(map(len, prompts)) + sum(len(r.ids) - 1 for r in rollouts)
+    padded = len(rollouts) * max(len(r.prompt_ids) + len(r.ids) for r in rollouts)
+    return packed <= PACK_BELOW * padded
+
+
+def padded_hidden(model: PreTrainedModel, rollouts: Sequence[Rollout], *, pad_id: int) -> Tensor:
+    """The hidden state that predicts each completion token, shape (tokens, D), from right-padded rows."""
     device = model.device
     ids = pad_right([r.prompt_ids + r.ids for r in rollouts], pad_id).to(device)
     starts = torch.tensor([[len(r.prompt_ids)] for r in rollouts], device=device)
     ends = torch.tensor([[len(r.prompt_ids) + len(r.ids)] for r in rollouts], device=device)
     position = torch.arange(ids.shape[1], device=device)[None]
     chosen = ((position >= starts) & (position < ends))[:, 1:]
-    hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
-    head = model.get_output_embeddings().weight
-    return token_logprobs(hidden[chosen], head, ids[:, 1:][chosen], temperature=temperature)
+    hidden: Tensor = model.base_model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
+    return hidden[chosen]
 
 
 @torch.no_grad()

@@ -1,63 +1,63 @@
-"""The GRPO objective, as a sum that any cut into micro-batches leaves unchanged."""
+"""Policy-gradient terms per token. All tensors are flat over completion tokens, shape (N,).
 
-from dataclasses import dataclass
+``advantage`` repeats its completion's value; ``lengths`` (rows,) says which tokens belong together. Each function returns
+what is to be *maximised* per token; what the tokens are divided by stands in :mod:`components.rl.weights`.
+"""
 
 import torch
 from torch import Tensor
 
-from components.rl.kl import k3
+
+def token_ratio(logp: Tensor, old_logp: Tensor) -> Tensor:
+    """``rho_t = exp(logp_t - old_logp_t)``."""
+    return (logp - old_logp.detach()).exp()
 
 
-@dataclass(frozen=True)
-class LossParts:
-    """``loss`` carries the gradient; the others are detached sums over tokens, to be divided by the batch's tokens."""
+def sequence_ratio(logp: Tensor, old_logp: Tensor, lengths: Tensor) -> Tensor:
+    """``s_i = exp(mean_t (logp_t - old_logp_t))``, repeated for each token of completion i.
 
-    loss: Tensor
-    kl: Tensor
-    clipped_low: Tensor
-    clipped_high: Tensor
-
-
-def grpo_loss(
-    logp: Tensor,
-    old_logp: Tensor,
-    advantage: Tensor,
-    weight: Tensor,
-    *,
-    clip_low: float,
-    clip_high: float,
-    ref_logp: Tensor | None = None,
-    kl_weight: float = 0.0,
-) -> LossParts:
-    """``-sum_t w_t [ min(rho_t A_t, clip(rho_t, 1 - low, 1 + high) A_t) - beta D_t ]``, ``rho = exp(logp - old_logp)``.
-
-    DeepSeekMath (arXiv 2402.03300) eq. 3; R1 (arXiv 2501.12948) eq. 1. All tensors are flat over completion tokens,
-    shape (N,); ``advantage`` repeats its completion's value. ``weight`` holds the whole normalisation: see
-    :func:`token_weights`. Because it does, losses of micro-batches simply add up, whatever their number.
-
-    ``D`` is :func:`components.rl.kl.k3` against ``ref_logp``, in the loss and not in the reward, so that it does not
-    penalise length. On-policy (``old_logp`` equal to ``logp``) the value is ``-sum w A`` and the gradient the policy
-    gradient.
+    GSPO (arXiv 2507.18071) eq. 7: the length-normalised likelihood ratio of the whole completion.
     """
-    ratio = (logp - old_logp.detach()).exp()
+    return spread(sequence_mean(logp - old_logp.detach(), lengths), lengths).exp()
+
+
+def clipped_surrogate(
+    ratio: Tensor, advantage: Tensor, *, clip_low: float, clip_high: float, dual_clip: float | None = None
+) -> Tensor:
+    """``min(rho A, clip(rho, 1 - low, 1 + high) A)``; where ``A < 0`` not less than ``c A`` with ``c = dual_clip``.
+
+    DeepSeekMath (arXiv 2402.03300) eq. 3; R1 (arXiv 2501.12948) eq. 1. ``high`` above ``low`` is DAPO's clip-higher.
+    The dual clip (arXiv 1912.09729, c = 3) bounds what one bad token can do that has become much likelier.
+    """
     clipped = ratio.clamp(1 - clip_low, 1 + clip_high)
-    objective = torch.minimum(ratio * advantage, clipped * advantage)
-    kl = torch.zeros_like(logp)
-    if ref_logp is not None:
-        kl = k3(logp, ref_logp)
-        objective = objective - kl_weight * kl
-    return LossParts(
-        loss=-(weight * objective).sum(),
-        kl=kl.detach().sum(),
-        clipped_low=((ratio < 1 - clip_low) & (advantage < 0)).sum(),
-        clipped_high=((ratio > 1 + clip_high) & (advantage > 0)).sum(),
-    )
+    objective = (ratio * advantage).minimum(clipped * advantage)
+    if dual_clip is None:
+        return objective
+    return objective.maximum(dual_clip * advantage).where(advantage < 0, objective)
 
 
-def token_weights(lengths: Tensor, num_completions: int) -> Tensor:
-    """GRPO's weights ``1 / (n |o_i|)``: the mean over completions of the mean over tokens, shape (sum of lengths,).
+def capped_policy_gradient(
+    ratio: Tensor, advantage: Tensor, logp: Tensor, *, clip_low: float, clip_high: float
+) -> Tensor:
+    """``sg(clip(rho, 1 - low, 1 + high)) A logp``: CISPO (MiniMax-M1, arXiv 2506.13585, eq. 4).
 
-    ``lengths`` (rows,) are token counts of completions, ``num_completions`` the count over the *whole* batch, of which
-    ``lengths`` may be a part.
+    The clipped ratio is a constant weight, so no token is dropped from the gradient. ``low`` = 1 is no lower bound.
     """
-    return (1.0 / (lengths.double() * num_completions)).float().repeat_interleave(lengths)
+    return ratio.detach().clamp(1 - clip_low, 1 + clip_high) * advantage * logp
+
+
+def sequence_sum(values: Tensor, lengths: Tensor) -> Tensor:
+    """Sum over each completion's tokens, shape (rows,). The same bits whatever other completions stand beside it."""
+    if len(lengths) == 0:
+        return values.new_zeros(0)
+    return torch.stack([part.sum() for part in values.split(lengths.tolist())])
+
+
+def sequence_mean(values: Tensor, lengths: Tensor) -> Tensor:
+    """Mean over each completion's tokens, shape (rows,); 0 for a completion without tokens."""
+    return sequence_sum(values, lengths) / lengths.clamp(min=1)
+
+
+def spread(values: Tensor, lengths: Tensor) -> Tensor:
+    """Each completion's value for each of its tokens: (rows,) to (N,)."""
+    return values.repeat_interleave(lengths)

@@ -1,10 +1,9 @@
 """The GRPO loop: sample, score, compare within the group, step. It knows no store, no flow and no file."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -12,31 +11,36 @@ from components.data.schema import Row
 from components.engines.single import SingleEngine
 from components.errors import WeightSyncError
 from components.rewards.score import Scorer
-from components.rl.advantage import group_advantages, has_signal
+from components.rl.advantage import Advantage, batch_advantages
 from components.rl.batch import prompts_of_step
+from components.rl.dynamic import Groups, fill_groups, teaches
 from components.rl.forward import frozen_logprobs
+from components.rl.metrics import rollout_metrics
+from components.rl.objectives import Loss
 from components.rl.update import Trained, split_at_random, update_policy
 from components.rollout.types import Group, Rollout
 from components.sampling.base import Request, Sampler, Sampling
+from components.sampling.proof import model_logprobs, prove_weights
 from components.seeds import derive_seed
 
-MAX_MISMATCH = 0.05  # nats; float32 on CPU stays under 1e-4, stale weights are off by 1 to 2
+GRPO = Loss()
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The plain numbers of objective and sampling; what they mean: :class:`components.config.stages.GrpoConfig`."""
+    """The plain numbers of a step; what they mean: :class:`components.config.grpo.GrpoConfig`."""
 
     sampling: Sampling
     prompts_per_step: int
     samples_per_prompt: int
     mixture: Mapping[str, float]
+    loss: Loss = GRPO
+    advantage: Advantage = "group_std"
     mini_batches: int = 1
-    clip_low: float = 0.2
-    clip_high: float = 0.2
-    kl_weight: float = 0.0
     reference_every: int = 0
-    scale_advantages: bool = True
+    refill_rounds: int = 0
+    drop_truncated: bool = False
+    max_mismatch: float = 0.05
     micro_tokens: int = 16384
 
 
@@ -44,7 +48,7 @@ class GrpoTrainer:
     """One policy in training. ``step(n)`` is a function of weights and (seed, n) alone, so a resumed run repeats it.
 
     ``encode`` renders a row to prompt token ids, ``decode`` turns completion ids into text, ``score`` rewards texts.
-    ``reference`` is a frozen model of the same shape, or None when ``kl_weight`` is 0.
+    ``reference`` is a frozen model of the same shape, or None when the loss has no divergence.
     """
 
     def __init__(
@@ -78,22 +82,38 @@ class GrpoTrainer:
         """Step ``step`` (from 1): the groups that were sampled and the step's metrics."""
         started = time.monotonic()
         objective = self.objective
-        rows = prompts_of_step(self.pools, objective.mixture, step=step, num=objective.prompts_per_step, seed=self.seed)
-        rollouts = self.rollouts(rows, objective.samples_per_prompt, "step", step)
+        drawn = fill_groups(
+            lambda refill, num: self._draw(step, refill, num), objective.prompts_per_step, objective.refill_rounds
+        )
         sampled = time.monotonic()
-        groups = list(_groups(rollouts, objective.samples_per_prompt, scale=objective.scale_advantages))
+        advantages = batch_advantages([[r.reward for r in g] for g in drawn], objective.advantage)
+        groups = [Group(members, tuple(values)) for members, values in zip(drawn, advantages, strict=True)]
         metrics = self._update(groups, step)
         if objective.reference_every and step % objective.reference_every == 0 and self.reference is not None:
             self.reference.load_state_dict(self.model.state_dict())
         ended = time.monotonic()
-        tokens = sum(len(r.ids) for r in rollouts)
+        tokens = sum(len(r.ids) for g in drawn for r in g)
         return groups, rollout_metrics(groups) | metrics | {
+            "refills": float(len(drawn) - objective.prompts_per_step),
             "tokens": float(tokens),
             "time/step_s": ended - started,
             "time/sample_s": sampled - started,
             "time/update_s": ended - sampled,
             "time/tokens_per_s": tokens / (ended - started),
         }
+
+    def _draw(self, step: int, refill: int, num: int) -> Groups:
+        """``num`` groups: of the step's own prompts, or of further ones, which depend on (seed, step, refill) alone."""
+        size = self.objective.samples_per_prompt
+        mixture, seed = self.objective.mixture, self.seed
+        if refill == 0:
+            rows = prompts_of_step(self.pools, mixture, step=step, num=num, seed=seed)
+            rollouts = self.rollouts(rows, size, "step", step)
+        else:
+            seed = derive_seed(seed, "refill", step, refill)
+            rows = prompts_of_step(self.pools, mixture, step=1, num=num, seed=seed)
+            rollouts = self.rollouts(rows, size, "step", step, "refill", refill)
+        return [tuple(rollouts[i : i + size]) for i in range(0, len(rollouts), size)]
 
     def rollouts(self, rows: Sequence[Row], samples: int, *purpose: str | int) -> list[Rollout]:
         """``samples`` scored completions of every row, row by row. Seeds depend on (run, purpose, row, sample) only."""
@@ -132,13 +152,61 @@ class GrpoTrainer:
             )
         ]
 
+    def sync(self, version: int) -> None:
+        """Serve the policy as ``version``; where the sampler has a copy of the weights, prove that it is one.
+
+        Raises :class:`WeightSyncError` naming what differs.
+        """
+        self.sampler.load_weights(self.model.named_parameters(), version=version)
+        if getattr(self.sampler, "model", None) is not self.model:
+            prompt = self.encode(next(row for pool in self.pools.values() for row in pool))
+            prove_weights(
+                self.sampler,
+                self.model.named_parameters(),
+                version,
+                logprobs=model_logprobs(self.model),
+                prompt_ids=prompt,
+            )
+
     def _update(self, groups: Sequence[Group], step: int) -> dict[str, float]:
+        objective = self.objective
+        batch = self._batch(groups)
+        outcomes = [
+            update_policy(
+                self.engine,
+                self.model,
+                part,
+                loss=objective.loss,
+                pad_id=self.pad_id,
+                temperature=objective.sampling.temperature,
+                max_tokens=objective.micro_tokens,
+            )
+            for part in split_at_random(batch, objective.mini_batches, derive_seed(self.seed, "mini-batches", step))
+        ]
+        mismatch = max(o["mismatch"] for o in outcomes)
+        if mismatch > objective.max_mismatch:
+            raise WeightSyncError(
+                f"step {step}: trainer and sampler disagree by {mismatch:.3f} nats on a sampled token (limit "
+                f"{objective.max_mismatch}); the sampler does not serve the trainer's weights. Where it merely computes in "
+                "another precision, raise max_mismatch and set a correction"
+            )
+        self.sync(step)
+        mean = {name: sum(o[name] for o in outcomes) / len(outcomes) for name in outcomes[0]}
+        return mean | {"mismatch": mismatch, "dropped": 1 - len(batch) / sum(len(g.rollouts) for g in groups)}
+
+    def _batch(self, groups: Sequence[Group]) -> list[Trained]:
+        """What is trained on, with the log-probabilities that the loss compares with.
+
+        Out of numerator and denominator: what was not scored; what was cut short, with ``drop_truncated`` (it keeps its part
+        in its group's mean); with dynamic sampling, groups without signal, because others were drawn for them.
+        """
         objective = self.objective
         batch = [
             Trained(rollout, advantage)
             for group in groups
+            if not objective.refill_rounds or teaches(group.rollouts)
             for rollout, advantage in zip(group.rollouts, group.advantages, strict=True)
-            if rollout.reward is not None
+            if rollout.reward is not None and (rollout.finished or not objective.drop_truncated)
         ]
         self.model.eval()  # no dropout: the ratio compares like with like
         if objective.mini_batches > 1:
@@ -147,30 +215,7 @@ class GrpoTrainer:
         if self.reference is not None:
             ref = self._logprobs(self.reference, batch)
             batch = [replace(t, ref_logprobs=logp) for t, logp in zip(batch, ref, strict=True)]
-        outcomes = [
-            update_policy(
-                self.engine,
-                self.model,
-                part,
-                pad_id=self.pad_id,
-                temperature=objective.sampling.temperature,
-                clip_low=objective.clip_low,
-                clip_high=objective.clip_high,
-                kl_weight=objective.kl_weight,
-                max_tokens=objective.micro_tokens,
-            )
-            for part in split_at_random(batch, objective.mini_batches, derive_seed(self.seed, "mini-batches", step))
-        ]
-        # Only the first mini-batch is still on the policy that sampled: it is the weight-sync proof.
-        mismatch = outcomes[0]["mismatch"]
-        if mismatch > MAX_MISMATCH:
-            raise WeightSyncError(
-                f"step {step}: trainer and sampler disagree by {mismatch:.3f} nats on a sampled token (limit "
-                f"{MAX_MISMATCH}); the sampler does not serve the trainer's weights"
-            )
-        self.sampler.load_weights(self.model.named_parameters(), version=step)
-        mean = {name: sum(o[name] for o in outcomes) / len(outcomes) for name in outcomes[0]}
-        return mean | {"mismatch": mismatch}
+        return batch
 
     def _logprobs(self, model: PreTrainedModel, batch: Sequence[Trained]) -> list[Tensor]:
         return frozen_logprobs(
@@ -180,40 +225,3 @@ class GrpoTrainer:
             temperature=self.objective.sampling.temperature,
             max_tokens=self.objective.micro_tokens,
         )
-
-
-def _groups(rollouts: Sequence[Rollout], size: int, *, scale: bool) -> Iterator[Group]:
-    for start in range(0, len(rollouts), size):
-        members = tuple(rollouts[start : start + size])
-        yield Group(members, tuple(group_advantages([r.reward for r in members], scale=scale)))
-
-
-def rollout_metrics(groups: Sequence[Group]) -> dict[str, float]:
-    """What people watch in RL, over one step's completions: rewards, pass@1, lengths, language, signal."""
-    members = [r for g in groups for r in g.rollouts]
-    scored = [r for r in members if r.reward is not None]
-    spoken = [r.language for r in members if r.language is not None]
-    rewards = torch.tensor([r.reward for r in scored], dtype=torch.float64)
-    metrics = {
-        "reward": float(rewards.mean()) if scored else 0.0,
-        "reward_std": float(rewards.std()) if len(scored) > 1 else 0.0,
-        "pass_at_1": _share(r.correct for r in members),
-        "format": _share(r.format_ok for r in members),
-        "language": sum(spoken) / len(spoken) if spoken else 0.0,
-        "length": sum(len(r.ids) for r in members) / len(members),
-        # The mean of -log p over sampled tokens estimates the policy's entropy without bias, and costs nothing.
-        "entropy": -sum(map(sum, (r.logprobs for r in members))) / sum(len(r.ids) for r in members),
-        "truncated": _share(not r.finished for r in members),
-        "reflection": _share(r.reflections > 0 for r in members),
-        "unscored": 1 - len(scored) / len(members),
-        "groups_without_signal": _share(not has_signal([r.reward for r in g.rollouts]) for g in groups),
-    }
-    for name in members[0].rewards:
-        values = [v for r in members if (v := r.rewards[name]) is not None]
-        metrics[f"rewards/{name}"] = sum(values) / len(values) if values else 0.0
-    return metrics
-
-
-def _share(flags: Iterator[bool]) -> float:
-    values = list(flags)
-    return sum(values) / len(values)

@@ -1,7 +1,7 @@
 """From scored groups to a gradient: pack completions, recompute log-probabilities, weigh, step."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
@@ -13,8 +13,12 @@ from transformers import PreTrainedModel
 from components.data.batching import micro_batches
 from components.engines.single import SingleEngine
 from components.rl.forward import completion_logprobs
-from components.rl.loss import grpo_loss, token_weights
+from components.rl.objectives import SUMS, Loss, Tokens, policy_loss
+from components.rl.weights import token_weights
 from components.rollout.types import Rollout
+
+OF_THE_BATCH = ("kl", "clip_ratio/low", "clip_ratio/high")
+"""Sums that are 0 for completions that are not computed; the others are means over the computed tokens alone."""
 
 
 @dataclass(frozen=True)
@@ -36,63 +40,73 @@ def update_policy(
     model: PreTrainedModel,
     batch: Sequence[Trained],
     *,
+    loss: Loss,
     pad_id: int,
     temperature: float,
-    clip_low: float,
-    clip_high: float,
-    kl_weight: float,
     max_tokens: int,
 ) -> dict[str, float]:
     """One optimizer step on ``batch``, in micro-batches of at most ``max_tokens`` padded tokens.
 
-    A completion with advantage 0 and no reference has a gradient of exactly 0: it is counted in the denominator and not
-    computed, which late in training is most of the work.
+    A completion with advantage 0, no reference and no entropy bonus has a gradient of exactly 0: it is counted in the
+    denominator and not computed, which late in training is most of the work.
 
-    Returns means over the batch's tokens: ``kl``, ``clipped_low``, ``clipped_high``; the ``loss``; the largest ``mismatch``
-    between the sampler's log-probabilities and these (meaningful on-policy only); ``grad_norm``.
+    Returns the ``loss`` (a weighted sum); means over the batch's tokens: ``kl``, ``clip_ratio/low``, ``clip_ratio/high``; means
+    over the computed tokens: ``entropy_exact``, ``correction`` (the mean weight), ``corrected`` (the share outside the bounds),
+    ``mismatch_mean``, and the largest ``mismatch`` between the log-probabilities of the sampler and of the policy that
+    sampled as the trainer sees it; the engine's ``grad_norm``, ``learning_rate`` and ``skipped``.
     """
-    sums = dict.fromkeys(("loss", "kl", "clipped_low", "clipped_high"), 0.0)
+    sums = dict.fromkeys(("loss", *SUMS, "mismatch_mean"), 0.0)
     mismatch = 0.0
+    tokens = sum(len(t.rollout.ids) for t in batch)
+    idle_moves = bool(loss.entropy_weight) or any(t.ref_logprobs is not None for t in batch)
     # With nothing to learn one completion still makes a gradient of zeros, so that AdamW's moments decay as they should.
-    live = [t for t in batch if t.advantage != 0 or t.ref_logprobs is not None] or list(batch[:1])
+    live = [t for t in batch if t.advantage != 0 or idle_moves] or list(batch[:1])
     for group in micro_batches([t.length for t in live], max_tokens):
         part = [live[i] for i in group]
-        rollouts = [t.rollout for t in part]
-        logp, _ = completion_logprobs(model, rollouts, pad_id=pad_id, temperature=temperature)
-        lengths = torch.tensor([len(r.ids) for r in rollouts], device=logp.device)
-        advantage = torch.tensor([t.advantage for t in part], device=logp.device).repeat_interleave(lengths)
-        sampled = torch.tensor([p for r in rollouts for p in r.logprobs], device=logp.device)
-        old = [t.old_logprobs for t in part if t.old_logprobs is not None]
-        ref = [t.ref_logprobs for t in part if t.ref_logprobs is not None]
-        parts = grpo_loss(
-            logp,
-            torch.cat(old) if old else logp.detach(),
-            advantage,
-            token_weights(lengths, len(batch)),
-            clip_low=clip_low,
-            clip_high=clip_high,
-            ref_logp=torch.cat(ref) if ref else None,
-            kl_weight=kl_weight,
-        )
+        logp, entropy = completion_logprobs(model, [t.rollout for t in part], pad_id=pad_id, temperature=temperature)
+        flat = flat_tokens(part, logp, entropy)
+        parts = policy_loss(flat, weights(flat.lengths, loss, completions=len(batch), tokens=tokens), loss)
         engine.backward(parts.loss)
-        apart = (logp.detach() - sampled).abs().nan_to_num(nan=math.inf)  # max() would pass over a NaN
+        apart = (flat.old - flat.sampled).abs().nan_to_num(nan=math.inf)  # max() would pass over a NaN
         mismatch = max(mismatch, float(apart.max()))
-        for name, value in (
-            ("loss", parts.loss),
-            ("kl", parts.kl),
-            ("clipped_low", parts.clipped_low),
-            ("clipped_high", parts.clipped_high),
-        ):
-            sums[name] += float(value.detach())
+        for name, value in {"loss": parts.loss.detach(), "mismatch_mean": apart.sum(), **parts.sums}.items():
+            sums[name] += float(value)
     outcome = engine.step()
-    tokens = max(1, sum(len(t.rollout.ids) for t in batch))  # 0 where nothing was scored: then all sums are 0
-    means = {name: value if name == "loss" else value / tokens for name, value in sums.items()}
-    return means | {
+    return means(sums, tokens=tokens, computed=sum(len(t.rollout.ids) for t in live)) | {
         "mismatch": mismatch,
         "grad_norm": outcome.grad_norm,
         "learning_rate": outcome.learning_rate,
         "skipped": float(not outcome.applied),
     }
+
+
+def means(sums: Mapping[str, float], *, tokens: int, computed: int) -> dict[str, float]:
+    """Sums over tokens as means: over the batch's ``tokens`` or those ``computed``; the loss is one already."""
+    counts = {"loss": 1} | dict.fromkeys(OF_THE_BATCH, max(1, tokens))  # 0 tokens: nothing scored, all sums are 0
+    return {name: value / counts.get(name, max(1, computed)) for name, value in sums.items()}
+
+
+def weights(lengths: Tensor, loss: Loss, *, completions: int, tokens: int) -> Tensor:
+    """The loss's token weights for some completions of a batch of ``completions`` with ``tokens``."""
+    return token_weights(
+        lengths, loss.normalization, completions=completions, tokens=tokens, max_length=loss.max_length
+    )
+
+
+def flat_tokens(part: Sequence[Trained], logp: Tensor, entropy: Tensor) -> Tokens:
+    """The completions' numbers, flat over their tokens, beside ``logp`` and ``entropy`` of the policy as it is now."""
+    lengths = torch.tensor([len(t.rollout.ids) for t in part], device=logp.device)
+    old = [t.old_logprobs for t in part if t.old_logprobs is not None]
+    ref = [t.ref_logprobs for t in part if t.ref_logprobs is not None]
+    return Tokens(
+        logp=logp,
+        entropy=entropy,
+        old=torch.cat(old) if old else logp.detach(),
+        sampled=logp.new_tensor([p for t in part for p in t.rollout.logprobs]),
+        advantage=logp.new_tensor([t.advantage for t in part]).repeat_interleave(lengths),
+        lengths=lengths,
+        reference=torch.cat(ref) if ref else None,
+    )
 
 
 def split_at_random(batch: Sequence[Trained], parts: int, seed: int) -> list[list[Trained]]:

@@ -1,6 +1,11 @@
 """A key-value cache with its room reserved: a decode step writes one column instead of copying the past."""
 
+import math
+from typing import Any
+
+import torch
 from torch import Tensor
+from torch.nn import Module
 from transformers import Cache
 from transformers.cache_utils import CacheLayerMixin
 
@@ -62,3 +67,91 @@ class ReservedCache(Cache):
     def select_rows(self, rows: Tensor) -> None:
         for layer in self.layers:
             layer.select_rows(rows)
+
+
+class CopiedPast:
+    """The past of a decode loop for any architecture: each row has its own copy of its prompt's keys and values."""
+
+    def __init__(self, prefill: ReservedCache, pads: Tensor, row_of: Tensor) -> None:
+        self.own = prefill
+        self.own.select_rows(row_of)
+        self._visible = torch.arange(prefill.layers[0].capacity, device=pads.device)[None] >= pads[:, None]
+
+    def select_rows(self, rows: Tensor) -> None:
+        self.own.select_rows(rows)
+        self._visible = self._visible[rows]
+
+    def step(self) -> dict[str, Any]:
+        """What the next forward pass of one token per row takes: the columns that attention may see."""
+        return {"mask": self._visible[:, None, None, : self.own.get_seq_length() + 1]}
+
+
+class SharedPast:
+    """Keys and values of a decode loop in which many rows continue one prompt: the prompt's stand there once.
+
+    A step's queries of all rows of a prompt meet its keys in one matrix product, and their own tokens' in another;
+    ``attend`` (see :mod:`components.attention`) puts both under one softmax.
+
+    ``prefill`` holds ``prompts`` (left-padded to one width, ``pads`` columns each); ``row_of`` (rows,) names each row's.
+    """
+
+    def __init__(self, prefill: ReservedCache, pads: Tensor, row_of: Tensor, capacity: int) -> None:
+        self.own = ReservedCache(len(prefill.layers), capacity)
+        self._prompts = [(layer.keys, layer.values) for layer in prefill.layers]
+        width = self._prompts[0][0].shape[2]
+        hidden = torch.arange(width, device=pads.device)[None] < pads[:, None]
+        self._bias = torch.zeros(hidden.shape, device=pads.device).masked_fill(hidden, -math.inf)
+        self._row_of = row_of
+        self._arrange()
+
+    def select_rows(self, rows: Tensor) -> None:
+        """Keep only ``rows``, in that order; prompts that nobody continues go too."""
+        if self.own.get_seq_length():
+            self.own.select_rows(rows)
+        self._row_of = self._row_of[rows]
+        left, self._row_of = self._row_of.unique(return_inverse=True)
+        if len(left) < len(self._bias):
+            self._prompts = [(keys[left], values[left]) for keys, values in self._prompts]
+            self._bias = self._bias[left]
+        self._arrange()
+
+    def step(self) -> dict[str, Any]:
+        """What the next forward pass of one token per row takes."""
+        return {"attend": self.attend}
+
+    def _arrange(self) -> None:
+        """Rows as a table (prompts, most rows of one prompt): ``_slots`` names each place's row, ``_place`` the reverse."""
+        counts = torch.bincount(self._row_of, minlength=len(self._bias))
+        self._table = (len(counts), int(counts.max()))
+        order = self._row_of.argsort(stable=True)
+        within = torch.arange(len(order), device=order.device) - (counts.cumsum(0) - counts)[self._row_of[order]]
+        self._place = torch.empty_like(order)
+        self._place[order] = self._row_of[order] * self._table[1] + within
+        self._slots = order.new_zeros(self._table[0] * self._table[1])
+        self._slots[self._place[order]] = order
+        self._dense = bool((self._place == torch.arange(len(order), device=order.device)).all())
+        self._dense = self._dense and len(self._slots) == len(order)
+        self._padded = bool((self._bias < 0).any())
+
+    def attend(self, module: Module, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+        prompt_keys, prompt_values = self._prompts[module.layer_idx]  # type: ignore[index]
+        rows, heads, _, size = query.shape
+        shared = heads // key.shape[1]
+        grouped = (query[:, :, 0] * scaling).unflatten(1, (-1, shared))  # (rows, key-value heads, shared, size)
+        on_prompt = self._by_prompt(grouped) @ prompt_keys.transpose(-1, -2)
+        if self._padded:
+            on_prompt += self._bias[:, None, None].to(on_prompt.dtype)
+        scores = torch.cat([self._by_row(on_prompt, shared), grouped @ key.transpose(-1, -2)], dim=-1)
+        weights = scores.softmax(-1, dtype=torch.float32).to(value.dtype)
+        width = prompt_keys.shape[2]
+        out = self._by_row(self._by_prompt(weights[..., :width]) @ prompt_values, shared) + weights[..., width:] @ value
+        return out.reshape(rows, 1, heads, size)
+
+    def _by_prompt(self, rows: Tensor) -> Tensor:
+        """(rows, key-value heads, shared, X) to (prompts, key-value heads, places x shared, X)."""
+        placed = rows if self._dense else rows.index_select(0, self._slots)
+        return placed.unflatten(0, self._table).transpose(1, 2).flatten(2, 3)
+
+    def _by_row(self, placed: Tensor, shared: int) -> Tensor:
+        rows = placed.unflatten(2, (-1, shared)).transpose(1, 2).flatten(0, 1)
+        return rows if self._dense else rows.index_select(0, self._place)

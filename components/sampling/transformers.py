@@ -1,12 +1,11 @@
 """A batched sampler on plain transformers: key-value cache, one decode loop for the whole batch.
 
-* A prompt that stands in several requests (the G samples of a group) is computed once and its cache rows are copied.
+* A prompt that stands in several requests (the G samples of a group) is computed and kept once.
 * Rows that have ended leave the batch as soon as a quarter of it has ended.
 * Every sample draws from uniforms of its own seed, so its tokens depend on nothing but prompt, weights and seed (up to
   floating-point rounding between batch shapes).
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -14,9 +13,11 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from components.attention import Attend, open_attention
 from components.errors import WeightSyncError
 from components.sampling.base import Completion, Finished, Request, Sampling
-from components.sampling.cache import ReservedCache
+from components.sampling.cache import CopiedPast, ReservedCache, SharedPast
+from components.sampling.digest import tensors_digest
 from components.sampling.nucleus import draw
 
 COMPACT_AT = 0.25  # share of ended rows at which the batch is compacted
@@ -80,14 +81,18 @@ class TransformersSampler:
         prompts = sorted({r.prompt_ids for r in requests}, key=lambda ids: (len(ids), ids))
         row_of = {ids: row for row, ids in enumerate(prompts)}
         width = max(map(len, prompts))
-        cache = ReservedCache(self.model.config.num_hidden_layers, width + sampling.max_tokens)
+        shared = open_attention(self.model)
+        cache = ReservedCache(self.model.config.num_hidden_layers, width + (0 if shared else sampling.max_tokens))
         hidden = self._prefill(prompts, width, cache)
         rows = torch.tensor([row_of[r.prompt_ids] for r in requests], device=device)
-        cache.select_rows(rows)
         hidden = hidden[rows]
         lengths = torch.tensor([len(r.prompt_ids) for r in requests], device=device)
-        # Columns of a row that attention may see: its own prompt, and everything after it.
-        visible = torch.arange(width + sampling.max_tokens, device=device)[None] >= (width - lengths)[:, None]
+        past: SharedPast | CopiedPast
+        if shared:
+            pads = torch.tensor([width - len(ids) for ids in prompts], device=device)
+            past = SharedPast(cache, pads, rows, sampling.max_tokens)
+        else:
+            past = CopiedPast(cache, width - lengths, rows)
         uniforms = torch.from_numpy(_uniforms([r.seed for r in requests], sampling.max_tokens)).to(device)
         head = self.model.get_output_embeddings().weight
 
@@ -114,11 +119,10 @@ class TransformersSampler:
                 break
             if num_running <= (1 - COMPACT_AT) * len(alive):
                 kept = running.nonzero().squeeze(-1)
-                cache.select_rows(kept)
-                alive, token, lengths, visible = alive[kept], token[kept], lengths[kept], visible[kept]
+                past.select_rows(kept)
+                alive, token, lengths = alive[kept], token[kept], lengths[kept]
                 running = running[kept]
-            end = width + position + 1
-            hidden = self._forward(token[:, None], visible[:, None, None, :end], (lengths + position)[:, None], cache)
+            hidden = self._forward(token[:, None], (lengths + position)[:, None], past.own, **past.step())
         return _completions(tokens, logps, counts, self.eos_id)
 
     def _prefill(self, prompts: list[tuple[int, ...]], width: int, cache: ReservedCache) -> Tensor:
@@ -131,9 +135,17 @@ class TransformersSampler:
         # A padding column sees itself, so that no softmax is empty.
         mask = (causal[None] & real[:, None, :]) | torch.eye(width, dtype=torch.bool, device=device)[None]
         positions = (column[None] - pads[:, None]).clamp(min=0)
-        return self._forward(ids, mask[:, None], positions, cache)
+        return self._forward(ids, positions, cache, mask=mask[:, None])
 
-    def _forward(self, ids: Tensor, mask: Tensor, positions: Tensor, cache: ReservedCache) -> Tensor:
+    def _forward(
+        self,
+        ids: Tensor,
+        positions: Tensor,
+        cache: ReservedCache,
+        *,
+        mask: Tensor | None = None,
+        attend: Attend | None = None,
+    ) -> Tensor:
         out = self.model.base_model(
             input_ids=ids,
             # A dict tells transformers that the mask is ready: building one costs more than a small model's layer.
@@ -141,6 +153,7 @@ class TransformersSampler:
             position_ids=positions,
             past_key_values=cache,
             use_cache=True,
+            **({} if attend is None else {"attend": attend}),
         )
         return out.last_hidden_state[:, -1]
 
@@ -148,16 +161,6 @@ class TransformersSampler:
 def _renumbered(finished: Finished | None, part: Sequence[int]) -> Finished | None:
     """Requests are computed in parts and sorted; ``finished`` counts as its caller does."""
     return None if finished is None else lambda row, ids: finished(part[row], ids)
-
-
-def tensors_digest(named_tensors: Iterable[tuple[str, Tensor]]) -> str:
-    """sha256 over names, shapes and bytes, in name order."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(named_tensors, key=lambda item: item[0]):
-        plain = tensor.detach().cpu().contiguous()
-        digest.update(f"{name}:{tuple(plain.shape)}:{plain.dtype}\n".encode())
-        digest.update(plain.flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _uniforms(seeds: Sequence[int], num: int) -> np.ndarray:

@@ -63,7 +63,7 @@ def test_every_wrong_setting_gets_a_line():
         ("r1_zero.steps=7", 7),
         (" r1_zero.steps = 7 ", 7),
         ("r1_zero.learning_rate=1e-5", 1e-5),
-        ("r1_zero.scale_advantages=false", False),
+        ("r1_zero.drop_truncated=true", True),
         ("registered_name=r1-mine", "r1-mine"),
         ('registered_name="quoted name"', "quoted name"),
         ("registered_name=a=b", "a=b"),

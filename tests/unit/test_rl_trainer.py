@@ -9,10 +9,13 @@ from components.data.schema import Row
 from components.engines.single import SingleEngine
 from components.errors import WeightSyncError
 from components.rewards.score import Scored
-from components.rl.trainer import GrpoTrainer, Objective, rollout_metrics
+from components.rl.metrics import rollout_metrics
+from components.rl.objectives import Loss
+from components.rl.trainer import GrpoTrainer, Objective
 from components.rollout.types import Group
 from components.sampling.base import Sampling
-from components.sampling.transformers import TransformersSampler, tensors_digest
+from components.sampling.digest import tensors_digest
+from components.sampling.transformers import TransformersSampler
 from tests.fakes.tiny import EOS, PAD, make_rollout, tiny_model
 
 ROWS = [Row(id=f"r{i}", prompt=str(i), answer="0", verifier="exact", skill="sum", source="test") for i in range(6)]
@@ -119,7 +122,7 @@ def test_a_sampler_of_its_own_is_sent_the_new_weights():
 
 def test_the_reference_stands_still_between_its_refreshes():
     reference = tiny_model()
-    trainer = make_trainer(replace(OBJECTIVE, kl_weight=0.1, reference_every=2), reference=reference)
+    trainer = make_trainer(replace(OBJECTIVE, loss=Loss(kl_weight=0.1), reference_every=2), reference=reference)
     start = tensors_digest(reference.named_parameters())
     first = walk(trainer, [1])[0]
     assert tensors_digest(reference.named_parameters()) == start
@@ -193,3 +196,89 @@ def test_seeds_of_samples_depend_on_row_and_sample_but_not_on_their_number():
     few, many = trainer.rollouts(ROWS[:2], 2, "x"), trainer.rollouts(ROWS[:2], 3, "x")
     by_name = {(r.prompt_id, r.sample): r.ids for r in many}
     assert all(by_name[r.prompt_id, r.sample] == r.ids for r in few)
+
+
+def by_prompt(texts, rows):
+    """Completions of even prompts are all worth the same; those of odd ones are not."""
+    return [
+        replace(s, total=1.0 if int(row.prompt) % 2 == 0 else s.total if s.total is not None else 0.0)
+        for s, row in zip(score(texts, rows), rows, strict=True)
+    ]
+
+
+def test_dynamic_sampling_draws_further_prompts_for_groups_without_signal():
+    trainer = make_trainer(replace(OBJECTIVE, refill_rounds=40), score=by_prompt)
+    plain = make_trainer(score=by_prompt)
+    groups, metrics = trainer.step(1)
+    own, before = plain.step(1)
+    assert [g.rollouts for g in groups[:3]] == [g.rollouts for g in own]
+    assert before["refills"] == 0 < before["groups_without_signal"]
+    assert metrics["refills"] == len(groups) - 3 > 0
+    assert sum(any(g.advantages) for g in groups) == 3
+    assert metrics["dropped"] == pytest.approx(metrics["groups_without_signal"])
+
+
+def test_dynamic_sampling_gives_up_after_its_rounds_and_repeats_itself():
+    def worthless(texts, rows):
+        return [replace(s, total=0.0) for s in score(texts, rows)]
+
+    trainer = make_trainer(replace(OBJECTIVE, refill_rounds=2), score=worthless)
+    before = digest(trainer)
+    groups, metrics = trainer.step(1)
+    assert len(groups) == 9
+    assert metrics["refills"] == 6
+    assert metrics["dropped"] == 1
+    assert digest(trainer) == before
+    one, other = (make_trainer(replace(OBJECTIVE, refill_rounds=3), score=by_prompt) for _ in range(2))
+    assert walk(one, [1, 2, 3]) == walk(other, [1, 2, 3])
+    assert digest(one) == digest(other)
+
+
+def test_a_refilled_step_does_not_depend_on_the_steps_before_it():
+    resumed = make_trainer(replace(OBJECTIVE, refill_rounds=3), score=by_prompt, learning_rate=0.0)
+    straight = make_trainer(replace(OBJECTIVE, refill_rounds=3), score=by_prompt, learning_rate=0.0)
+    walk(straight, [1, 2])
+    assert walk(straight, [3]) == walk(resumed, [3])
+
+
+def test_truncated_completions_can_be_left_out_of_the_loss_but_stay_in_their_groups_mean():
+    kept, dropped = make_trainer(), make_trainer(replace(OBJECTIVE, drop_truncated=True))
+    groups, metrics = kept.step(1)
+    same, fewer = dropped.step(1)
+    assert same == groups
+    assert metrics["dropped"] == pytest.approx(metrics["unscored"])
+    out = sum(r.reward is None or not r.finished for g in groups for r in g.rollouts)
+    assert fewer["dropped"] == pytest.approx(out / 12)
+    assert fewer["dropped"] > metrics["unscored"]
+    assert fewer["truncated"] > 0
+    assert digest(kept) != digest(dropped)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        Loss(normalization="constant", max_length=6),
+        Loss(normalization="token", clip_high=0.28, entropy_weight=0.001),
+        Loss(ratio="sequence", clip_low=3e-4, clip_high=4e-4),
+        Loss(surrogate="cispo", normalization="token", clip_low=1.0, clip_high=4.0),
+        Loss(correction="sequence_mask", correction_bounds=(0.0, 3.0)),
+    ],
+)
+def test_every_objective_raises_the_reward(loss):
+    history = walk(make_trainer(replace(OBJECTIVE, loss=loss, mini_batches=2)), range(1, 13))
+    assert history[-1]["reward"] > history[0]["reward"] + 1
+    assert all(math.isfinite(value) for m in history for value in m.values())
+
+
+@pytest.mark.parametrize("advantage", ["batch_std", "mean", "leave_one_out"])
+def test_every_advantage_reaches_the_lake(advantage):
+    groups, _ = make_trainer(replace(OBJECTIVE, advantage=advantage)).step(1)
+    plain, _ = make_trainer().step(1)
+    assert [g.rollouts for g in groups] == [g.rollouts for g in plain]
+    assert [g.advantages for g in groups] != [g.advantages for g in plain]
+
+
+def test_a_mismatch_that_is_expected_can_be_allowed():
+    trainer = make_trainer(replace(OBJECTIVE, max_mismatch=100.0), sampler_model=tiny_model(seed=1))
+    metrics = walk(trainer, [1])[0]
+    assert metrics["mismatch"] > metrics["mismatch_mean"] > 0.05

@@ -2,16 +2,26 @@
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 import torch
 from torch.testing import assert_close
 
 from components.rl.forward import completion_logprobs, frozen_logprobs
+from components.rl.objectives import Loss
 from components.rl.update import Trained, split_at_random, update_policy
 from tests.fakes.tiny import EOS, LookingEngine, make_rollout, plain_logprobs, tiny_model
 
-SETTINGS = {"pad_id": 0, "temperature": 0.9, "clip_low": 0.2, "clip_high": 0.2, "kl_weight": 0.05, "max_tokens": 10**6}
+SETTINGS = {"loss": Loss(kl_weight=0.05), "pad_id": 0, "temperature": 0.9, "max_tokens": 10**6}
+OBJECTIVES = {
+    "grpo": Loss(kl_weight=0.05),
+    "dr_grpo": Loss(normalization="constant", max_length=14),
+    "dapo": Loss(normalization="token", clip_high=0.28, entropy_weight=0.01),
+    "gspo": Loss(ratio="sequence", clip_low=0.03, clip_high=0.04),
+    "cispo": Loss(surrogate="cispo", normalization="token", clip_low=1.0, clip_high=4.0),
+    "corrected": Loss(correction="sequence_mask", correction_bounds=(0.5, 3.0), dual_clip=3.0),
+}
 
 
 @pytest.fixture(scope="module")
@@ -73,19 +83,21 @@ def test_loss_and_metrics_are_those_of_plain_loops(model):
     tokens = sum(len(t.rollout.ids) for t in batch)
     assert metrics["loss"] == pytest.approx(total, abs=1e-5)
     assert metrics["kl"] == pytest.approx(kl / tokens, abs=1e-5)
-    assert metrics["clipped_low"] == pytest.approx(low / tokens)
-    assert metrics["clipped_high"] == pytest.approx(high / tokens)
-    assert metrics["mismatch"] < 1e-4
+    assert metrics["clip_ratio/low"] == pytest.approx(low / tokens)
+    assert metrics["clip_ratio/high"] == pytest.approx(high / tokens)
     assert low > 0
     assert high > 0
 
 
 @pytest.mark.parametrize("max_tokens", [1, 25, 60])
 @pytest.mark.parametrize("off_policy", [True, False])
-def test_any_cut_into_micro_batches_gives_the_same_gradient(model, max_tokens, off_policy):
-    batch = make_batch(model, off_policy=off_policy)
-    whole, metrics, backwards = gradient(model, batch)
-    cut, cut_metrics, cut_backwards = gradient(model, batch, max_tokens=max_tokens)
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_any_cut_into_micro_batches_gives_the_same_gradient(model, objective, max_tokens, off_policy):
+    loss, batch = OBJECTIVES[objective], make_batch(model, off_policy=off_policy)
+    if not loss.kl_weight:
+        batch = [replace(t, ref_logprobs=None) for t in batch]
+    whole, metrics, backwards = gradient(model, batch, loss=loss)
+    cut, cut_metrics, cut_backwards = gradient(model, batch, loss=loss, max_tokens=max_tokens)
     assert backwards == 1 < cut_backwards
     assert_close(cut, whole, atol=1e-6, rtol=0)
     assert float(whole.abs().max()) > 1e-3
@@ -128,7 +140,7 @@ def test_with_a_reference_even_completions_without_advantage_are_pulled_towards_
 
 def test_on_policy_it_is_the_policy_gradient(model):
     batch = [Trained(t.rollout, t.advantage) for t in make_batch(model)]
-    found = gradient(model, batch, kl_weight=0.0)[0]
+    found = gradient(model, batch, loss=Loss())[0]
     loss = torch.zeros(())
     for t in batch:
         ids = torch.tensor([[*t.rollout.prompt_ids, *t.rollout.ids]])
@@ -142,14 +154,52 @@ def test_on_policy_it_is_the_policy_gradient(model):
     assert_close(found, expected, atol=1e-6, rtol=0)
 
 
+def with_sampler(batch, move):
+    """The same completions, with sampler's log-probabilities that are ``move``d."""
+    return [replace(t, rollout=replace(t.rollout, logprobs=tuple(map(move, t.rollout.logprobs)))) for t in batch]
+
+
 def test_mismatch_sees_a_sampler_that_serves_other_weights_and_one_that_serves_nonsense(model):
-    stale = [
-        Trained(make_rollout(t.rollout.prompt_ids, t.rollout.ids, logprobs=[-1.0] * len(t.rollout.ids)), t.advantage)
-        for t in make_batch(model, 3)
-    ]
-    assert gradient(model, stale)[1]["mismatch"] > 0.5
-    broken = [Trained(make_rollout([5], [7, EOS], logprobs=[math.nan, -1.0]), 1.0), *stale]
-    assert gradient(model, broken)[1]["mismatch"] == math.inf
+    batch = [Trained(t.rollout, t.advantage) for t in make_batch(model, 3)]
+    _, agreed, _ = gradient(model, batch)
+    assert agreed["mismatch"] < 1e-4
+    stale = gradient(model, with_sampler(batch, lambda p: p - 0.7))[1]
+    assert stale["mismatch"] == pytest.approx(0.7, abs=1e-4)
+    assert stale["mismatch_mean"] == pytest.approx(0.7, abs=1e-4)
+    broken = Trained(make_rollout([5], [7, EOS], logprobs=[math.nan, -1.0]), 1.0)
+    assert gradient(model, [broken, *batch])[1]["mismatch"] == math.inf
+
+
+def test_off_policy_the_sampler_is_compared_with_the_policy_that_sampled(model):
+    batch = [replace(t, old_logprobs=torch.tensor(t.rollout.logprobs) + 0.4) for t in make_batch(model, 3)]
+    assert gradient(model, with_sampler(batch, lambda p: p + 0.4))[1]["mismatch"] < 1e-5
+
+
+def test_a_correction_multiplies_the_gradient_and_is_reported(model):
+    batch = [Trained(t.rollout, t.advantage) for t in make_batch(model)]
+    plain, metrics, _ = gradient(model, batch, loss=Loss())
+    assert metrics["correction"] == 1
+    moved = with_sampler(batch, lambda p: p - math.log(1.5))
+    found, metrics, _ = gradient(model, moved, loss=Loss(correction="tis", correction_bounds=(0.0, 2.0)))
+    assert_close(found, plain * 1.5, atol=1e-5, rtol=0)
+    assert metrics["correction"] == pytest.approx(1.5, abs=1e-4)
+    assert metrics["corrected"] == 0
+    found, metrics, _ = gradient(model, moved, loss=Loss(correction="icepop", correction_bounds=(0.5, 1.2)))
+    assert not found.any()
+    assert metrics["corrected"] == 1
+
+
+def test_an_entropy_bonus_makes_the_policy_less_sure_even_where_no_advantage_is(model):
+    idle = [Trained(t.rollout, 0.0) for t in make_batch(model)]
+    loss = Loss(entropy_weight=1.0, normalization="token")
+    found, metrics, _ = gradient(model, idle, loss=loss)
+    _, entropy = completion_logprobs(model, [t.rollout for t in idle], pad_id=0, temperature=0.9)
+    (-entropy.mean()).backward()
+    expected = torch.cat([p.grad.flatten() for p in model.parameters()])
+    model.zero_grad(set_to_none=True)
+    assert_close(found, expected, atol=1e-6, rtol=0)
+    assert metrics["entropy_exact"] == pytest.approx(float(entropy.detach().mean()), abs=1e-5)
+    assert metrics["loss"] == pytest.approx(-metrics["entropy_exact"], abs=1e-5)
 
 
 def test_an_empty_batch_steps_without_a_gradient_and_has_every_metric(model):

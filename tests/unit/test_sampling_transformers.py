@@ -9,7 +9,7 @@ import torch
 import components.sampling.transformers as module
 from components.errors import WeightSyncError
 from components.sampling.base import Request, Sampling
-from components.sampling.cache import ReservedCache
+from components.sampling.cache import SharedPast
 from components.sampling.transformers import TransformersSampler
 from tests.fakes.tiny import EOS, PAD, plain_logprobs, tiny_model
 
@@ -85,18 +85,18 @@ def test_a_small_room_for_rows_gives_the_same_tokens(model, sampler):
 
 def test_dropping_rows_that_have_ended_changes_no_token(sampler, monkeypatch):
     requests, sizes = make_requests(), []
-    select = ReservedCache.select_rows
-    monkeypatch.setattr(ReservedCache, "select_rows", lambda self, rows: (sizes.append(len(rows)), select(self, rows)))
+    select = SharedPast.select_rows
+    monkeypatch.setattr(SharedPast, "select_rows", lambda self, rows: (sizes.append(len(rows)), select(self, rows)))
     usual = sampler.generate(requests, SAMPLING)
-    assert sizes[0] == len(requests)
-    assert len(sizes) > 2
+    assert sizes[0] < len(requests)
+    assert len(sizes) > 1
     assert sizes == sorted(sizes, reverse=True)
     at_usual = len(sizes)
     for share in (2.0, 0.0):  # never; at every step
         sizes.clear()
         monkeypatch.setattr(module, "COMPACT_AT", share)
         assert [c.ids for c in sampler.generate(requests, SAMPLING)] == [c.ids for c in usual]
-        assert len(sizes) == 1 if share else len(sizes) > at_usual
+        assert len(sizes) == 0 if share else len(sizes) > at_usual
 
 
 def test_the_end_token_is_kept_and_a_completion_without_it_is_unfinished(sampler):
@@ -132,11 +132,21 @@ def test_a_prompt_shared_by_many_samples_is_computed_once(model, sampler, monkey
     monkeypatch.setattr(
         TransformersSampler,
         "_forward",
-        lambda self, ids, *rest: (shapes.append(ids.shape), forward(self, ids, *rest))[1],
+        lambda self, ids, *rest, **more: (shapes.append(ids.shape), forward(self, ids, *rest, **more))[1],
     )
     sampler.generate([Request((5, 6, 7), seed) for seed in range(8)], Sampling(3))
     assert shapes[0] == (1, 3)
     assert shapes[1][1] == 1
+
+
+def test_an_architecture_whose_attention_stays_closed_gives_the_same_tokens(sampler, monkeypatch):
+    requests = make_requests()
+    shared = sampler.generate(requests, SAMPLING)
+    monkeypatch.setattr(module, "open_attention", lambda model: False)
+    copied = sampler.generate(requests, SAMPLING)
+    assert [c.ids for c in copied] == [c.ids for c in shared]
+    for one, other in zip(copied, shared, strict=True):
+        assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)
 
 
 def test_nothing_asked_is_nothing_generated(sampler):

@@ -1,0 +1,312 @@
+"""GRPO steps of TRL's GRPOTrainer and of r1flow in turn, in one process: time, ratio, floor; and each one's peak memory.
+
+    python benchmarks/grpo_vs_trl.py [tiny long short] [--repeat 5] [--threads 2] [--no-memory]
+
+Same random Qwen3, prompts, group size, lengths, AdamW and reward, fp32, one optimizer step per rollout batch, no reference
+model. The end token lies outside the vocabulary, so that every completion has its full length on both sides. TRL runs as it
+is fastest on a CPU: generation by transformers with a dynamic cache, the whole batch in one forward pass, no old
+log-probabilities, fused AdamW. The first step of either side is not counted. An r1flow step runs inside TRL's
+end-of-step callback, so that both see the same weather.
+
+Beside seconds on the clock stand CPU seconds of the process: with ``--threads 1`` these hardly know of other load.
+
+The floor is the operations that no form of the algorithm can leave out (prompts once per group, completion tokens once in
+sampling, three times in training) over the rate of a large matrix product, measured before and after.
+"""
+
+import argparse
+import json
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+from components.data.schema import Row
+from components.engines.single import SingleEngine
+from components.rewards.score import Scored
+from components.rl.trainer import GrpoTrainer, Objective
+from components.sampling.base import Sampling
+from components.sampling.transformers import TransformersSampler
+
+RATE, BETAS, PAD = 1e-5, (0.9, 0.95), 0
+SIDES = ("trl", "r1flow")
+Spent = tuple[float, float]  # seconds, CPU seconds
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A model's shape and a step's: ``prompts`` x ``samples`` completions of ``completion`` tokens."""
+
+    vocabulary: int
+    hidden: int
+    layers: int
+    heads: int
+    prompts: int
+    samples: int
+    prompt: int
+    completion: int
+
+    def model(self) -> Qwen3ForCausalLM:
+        torch.manual_seed(0)
+        config = Qwen3Config(
+            vocab_size=self.vocabulary,
+            hidden_size=self.hidden,
+            intermediate_size=4 * self.hidden,
+            num_hidden_layers=self.layers,
+            num_attention_heads=self.heads,
+            num_key_value_heads=self.heads,
+            head_dim=32,
+            max_position_embeddings=512,
+            tie_word_embeddings=True,
+            initializer_range=0.04,
+            eos_token_id=self.vocabulary,
+            pad_token_id=PAD,
+            dtype="float32",
+        )
+        return Qwen3ForCausalLM(config).eval()
+
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """A word per token; the end token is one that the model has no logit for."""
+        words = {"<pad>": PAD} | {f"t{i}": i for i in range(1, self.vocabulary)} | {"<eos>": self.vocabulary}
+        tokenizer = Tokenizer(models.WordLevel(words, unk_token="<pad>"))
+        tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        return PreTrainedTokenizerFast(
+            tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>", padding_side="left"
+        )
+
+    def texts(self) -> list[str]:
+        """Prompts for eight steps."""
+        rng = random.Random(0)
+        return [
+            " ".join(f"t{rng.randrange(1, self.vocabulary)}" for _ in range(self.prompt))
+            for _ in range(8 * self.prompts)
+        ]
+
+    def operations(self, model: Qwen3ForCausalLM) -> float:
+        """Floating-point operations that a step cannot do without."""
+        head = 2 * self.vocabulary * self.hidden
+        body = 2 * sum(p.numel() for p in model.parameters()) - head  # the embedding is tied and looked up
+        rows = self.prompts * self.samples
+        attention = 4 * 32 * self.heads * self.layers
+        pairs = self.prompts * self.prompt**2 / 2 + rows * self.completion * (self.prompt + self.completion / 2)
+        tokens = self.prompts * self.prompt + rows * (self.completion - 1)
+        once = tokens * body + rows * self.completion * head + pairs * attention
+        return 4 * once  # sampling, forward, and twice that backward
+
+
+SETTINGS = {
+    "tiny": Setting(60, 64, 3, 2, prompts=32, samples=16, prompt=10, completion=24),
+    "long": Setting(1024, 192, 5, 6, prompts=8, samples=16, prompt=128, completion=32),
+    "short": Setting(1024, 192, 5, 6, prompts=8, samples=16, prompt=8, completion=64),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("settings", nargs="*", default=list(SETTINGS), metavar="SETTING", help=", ".join(SETTINGS))
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--no-memory", action="store_true")
+    parser.add_argument("--memory-of", choices=SIDES, help="two steps of this side alone, print its peak in bytes")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    for name in options.settings:
+        setting = SETTINGS[name]
+        if options.memory_of:
+            print(json.dumps(peak_of(setting, options.memory_of)))
+            continue
+        compare(name, setting, options)
+
+
+def compare(name: str, setting: Setting, options: argparse.Namespace) -> None:
+    """Times in turn, then the table of one setting."""
+    before = matrix_rate()
+    spent = in_turn(setting, options.repeat)
+    rate = max(before, matrix_rate())
+    model = setting.model()
+    floor = setting.operations(model) / rate
+    rows = setting.prompts * setting.samples
+    millions = sum(p.numel() for p in model.parameters()) / 1e6
+    print(
+        f"\n{name}: {millions:.2f} M parameters, {setting.prompts} x {setting.samples} completions of "
+        f"{setting.completion} tokens, prompts of {setting.prompt}; {rate / 1e9:.0f} GFLOP/s, floor {floor:.3f} s, "
+        f"load average {os.getloadavg()[0]:.1f}"
+    )
+    for side in SIDES:
+        found = [wall for wall, _ in spent[side]]
+        middle = statistics.median(found)
+        print(
+            f"  {side:<7} {middle:7.3f} s per step ({min(found):.3f} to {max(found):.3f}), "
+            f"{rows / middle:7.0f} completions/s, {floor / middle:4.0%} of the floor, "
+            f"{statistics.median(cpu for _, cpu in spent[side]):.3f} CPU s"
+        )
+    for kind, clock in enumerate(("ratio", "CPU")):
+        ratios = [theirs[kind] / ours[kind] for theirs, ours in zip(*(spent[side] for side in SIDES), strict=True)]
+        print(f"  {clock:<7} {statistics.median(ratios):7.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    if not options.no_memory:
+        peaks = {side: in_child(name, side, options.threads) / 2**20 for side in SIDES}
+        print("  peak memory above the start: " + ", ".join(f"{side} {mib:.0f} MiB" for side, mib in peaks.items()))
+    sys.stdout.flush()
+
+
+def in_turn(setting: Setting, repeat: int) -> dict[str, list[Spent]]:
+    """Seconds and CPU seconds of each side's steps, the first left out."""
+    ours = r1flow(setting)
+    spent: dict[str, list[Spent]] = {side: [] for side in SIDES}
+
+    def after(step: int, theirs: Spent) -> None:
+        started = clocks()
+        ours.step(step)
+        spent["r1flow"].append(since(started))
+        spent["trl"].append(theirs)
+
+    run_trl(setting, repeat + 1, after)
+    return {side: found[1:] for side, found in spent.items()}
+
+
+def clocks() -> Spent:
+    return time.perf_counter(), time.process_time()
+
+
+def since(started: Spent) -> Spent:
+    wall, cpu = clocks()
+    return wall - started[0], cpu - started[1]
+
+
+def reward(text: str) -> float:
+    """The share of even tokens: cheap, and different within almost every group."""
+    words = text.split()
+    return sum(int(word[1:]) % 2 == 0 for word in words if word[0] == "t") / max(1, len(words))
+
+
+class AsScorer:
+    """The reward where the trainer expects a ``Scorer``."""
+
+    def ahead(self, text: str, row: Row) -> None: ...
+
+    def __call__(self, texts: list[str], rows: list[Row], **_: Any) -> list[Scored]:
+        return [Scored(value := reward(text), {"even": value}, "WRONG", None, True, 0) for text in texts]
+
+
+def r1flow(setting: Setting) -> GrpoTrainer:
+    model, tokenizer = setting.model(), setting.tokenizer()
+    rows = [
+        Row(id=str(i), prompt=text, answer="0", verifier="exact", skill="main", source="benchmark")
+        for i, text in enumerate(setting.texts())
+    ]
+    return GrpoTrainer(
+        SingleEngine(model, lambda step: RATE, betas=BETAS),
+        model,
+        TransformersSampler(model, eos_id=setting.vocabulary, pad_id=PAD),
+        reference=None,
+        pools={"main": rows},
+        encode=lambda row: tuple(tokenizer(row.prompt).input_ids),
+        decode=lambda ids: tokenizer.decode(ids),
+        score=AsScorer(),  # type: ignore[arg-type]
+        objective=Objective(
+            Sampling(max_tokens=setting.completion),
+            prompts_per_step=setting.prompts,
+            samples_per_prompt=setting.samples,
+            mixture={"main": 1.0},
+        ),
+        pad_id=PAD,
+        seed=0,
+    )
+
+
+def run_trl(setting: Setting, steps: int, after: Callable[[int, Spent], None]) -> None:
+    """``steps`` steps of GRPOTrainer; ``after`` is told each one's number and cost."""
+    from datasets import Dataset
+    from transformers import TrainerCallback
+    from trl import GRPOConfig, GRPOTrainer
+
+    class Watch(TrainerCallback):  # type: ignore[misc]
+        started: Spent = (0.0, 0.0)
+
+        def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.started = clocks()
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            after(state.global_step, since(self.started))
+
+    with tempfile.TemporaryDirectory() as directory:
+        config = GRPOConfig(
+            output_dir=directory,
+            use_cpu=True,
+            bf16=False,
+            per_device_train_batch_size=setting.prompts * setting.samples,
+            num_generations=setting.samples,
+            steps_per_generation=1,
+            max_completion_length=setting.completion,
+            beta=0.0,
+            loss_type="grpo",
+            temperature=1.0,
+            learning_rate=RATE,
+            lr_scheduler_type="constant",
+            optim="adamw_torch_fused",
+            adam_beta1=BETAS[0],
+            adam_beta2=BETAS[1],
+            max_grad_norm=1.0,
+            gradient_checkpointing=False,
+            max_steps=steps,
+            save_strategy="no",
+            logging_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            dataloader_pin_memory=False,
+        )
+        GRPOTrainer(
+            model=setting.model(),
+            reward_funcs=lambda completions, **_: [reward(text) for text in completions],
+            args=config,
+            train_dataset=Dataset.from_dict({"prompt": setting.texts()}),
+            processing_class=setting.tokenizer(),
+            callbacks=[Watch()],
+        ).train()
+
+
+def peak_of(setting: Setting, side: str) -> int:
+    """Bytes at the peak of two steps above those that were resident when the first began to be set up."""
+    if side == "trl":
+        import datasets  # noqa: F401
+        import trl.trainer.grpo_trainer  # noqa: F401
+    before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    if side == "trl":
+        run_trl(setting, 2, lambda step, spent: None)
+    else:
+        trainer = r1flow(setting)
+        trainer.step(1), trainer.step(2)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+
+
+def in_child(name: str, side: str, threads: int) -> int:
+    command = [sys.executable, __file__, name, "--memory-of", side, "--threads", str(threads)]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=1800).stdout
+    return int(json.loads(output.splitlines()[-1]))
+
+
+def matrix_rate() -> float:
+    """Floating-point operations per second of a 1,024 x 1,024 product, the best of ten."""
+    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    best = float("inf")
+    for _ in range(10):
+        started = time.perf_counter()
+        a @ b
+        best = min(best, time.perf_counter() - started)
+    return 2 * 1024**3 / best
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The weight-sync proof: the sampler serves the trainer's weights, in every tensor and in what they compute.
+
+A sampler with stale or half-loaded weights raises no error; it makes training off-policy, and rewards fall for no
+visible reason. Three checks, from cheap to telling: the version, the digest over every tensor that is served, and
+log-probabilities of a short completion that the trainer computes again.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from components.errors import WeightSyncError
+from components.sampling.base import Request, Sampler, Sampling
+from components.sampling.digest import tensor_digests, tensors_digest
+from components.sampling.transformers import TransformersSampler
+
+LIMITS = {torch.float32: 1e-3, torch.bfloat16: 0.1}
+"""Nats. Two float32 implementations differ by 3e-6 here, wrong weights by 1 to 2."""
+TOKENS = 16
+SAMPLES = 2
+NAMED = 5  # tensors at most in a message
+
+Logprobs = Callable[[tuple[int, ...], tuple[int, ...]], Sequence[float]]
+"""Prompt and completion -> log p of each token of the completion, at temperature 1, by the trainer."""
+
+
+@runtime_checkable
+class TellsTensors(Protocol):
+    """A sampler that can say which tensor differs."""
+
+    def tensor_digests(self) -> dict[str, str]:
+        """The digest of each tensor that is served."""
+        ...
+
+
+@dataclass(frozen=True)
+class WeightProof:
+    """What was proved: ``digest`` over all served tensors, and the largest difference in log p over ``tokens``."""
+
+    version: int
+    digest: str
+    mismatch: float
+    tokens: int
+
+
+def prove_weights(
+    sampler: Sampler,
+    named_tensors: Iterable[tuple[str, Tensor]],
+    version: int,
+    *,
+    logprobs: Logprobs,
+    prompt_ids: Sequence[int],
+    dtype: torch.dtype = torch.float32,
+) -> WeightProof:
+    """Prove that ``sampler`` serves ``named_tensors`` as ``version``; ``dtype`` is the type it serves them in.
+
+    Raises :class:`WeightSyncError`, naming the tensors where the sampler can tell them apart.
+    """
+    if sampler.version != version:
+        raise WeightSyncError(
+            f"the sampler serves version {sampler.version}, the trainer is at {version}; load_weights was not called, "
+            "or not for this sampler"
+        )
+    trained = [(name, tensor.detach().to(dtype)) for name, tensor in named_tensors]
+    digest = tensors_digest(trained)
+    differing = _differing(sampler, trained, digest)
+    if differing:
+        raise WeightSyncError(f"version {version}: the sampler does not serve the trainer's {differing}")
+    mismatch, tokens = _mismatch(sampler, logprobs, tuple(prompt_ids))
+    if not mismatch <= LIMITS[dtype]:  # NaN is a mismatch
+        raise WeightSyncError(
+            f"version {version}: every tensor that the sampler reports is the trainer's, yet their log-probabilities "
+            f"differ by {mismatch:.4f} nats on a token (limit {LIMITS[dtype]}): what it computes with is something else"
+        )
+    return WeightProof(version, digest, mismatch, tokens)
+
+
+def model_logprobs(model: PreTrainedModel) -> Logprobs:
+    """The trainer's side of the proof where its model is whole and in this process."""
+
+    @torch.no_grad()
+    def logprobs(prompt_ids: tuple[int, ...], ids: tuple[int, ...]) -> list[float]:
+        row = torch.tensor([[*prompt_ids, *ids]], device=model.device)
+        logits = model(input_ids=row, use_cache=False).logits[0, len(prompt_ids) - 1 : -1].float()
+        chosen = logits.log_softmax(-1).gather(-1, row[0, len(prompt_ids) :, None])
+        return [float(value) for value in chosen.squeeze(-1)]
+
+    return logprobs
+
+
+def served_digests(sampler: Sampler) -> dict[str, str] | None:
+    """The digest of each tensor that ``sampler`` serves, by name; None where it cannot tell them apart."""
+    if isinstance(sampler, TellsTensors):
+        return sampler.tensor_digests()
+    if isinstance(sampler, TransformersSampler):
+        return tensor_digests(sampler.model.named_parameters())
+    return None
+
+
+def _differing(sampler: Sampler, trained: Sequence[tuple[str, Tensor]], digest: str) -> str:
+    """The tensors that differ, in words; empty where none does."""
+    served = served_digests(sampler)
+    if served is None:
+        return "" if sampler.weights_digest() == digest else "weights: their digests differ"
+    own = tensor_digests(trained)
+    names = sorted(name for name in own.keys() | served.keys() if own.get(name) != served.get(name))
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def _mismatch(sampler: Sampler, logprobs: Logprobs, prompt_ids: tuple[int, ...]) -> tuple[float, int]:
+    """The largest difference in log p, and over how many tokens."""
+    completions = sampler.generate([Request(prompt_ids, seed) for seed in range(SAMPLES)], Sampling(TOKENS))
+    differences = [
+        abs(ours - theirs)
+        for completion in completions
+        for ours, theirs in zip(logprobs(prompt_ids, completion.ids), completion.logprobs, strict=True)
+    ]
+    return float(torch.tensor(differences, dtype=torch.float64).max()), len(differences)

@@ -1,0 +1,97 @@
+"""Starting vLLM's engine inside this process, and leaving the process otherwise as it was."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from components.errors import ConfigError
+
+MAX_ROWS = 256  # sequences in one step
+BLOCK = 32  # tokens; prefixes are shared in whole blocks, and vLLM's 128 on CPU would share none of a short prompt
+STEP_TOKENS = 4096
+MAX_CACHE_BYTES = 4 * 2**30
+
+ENVIRONMENT = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # weights go in by reference
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # the cores are shared with the trainer
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+}
+WHILE_STARTING = {
+    "GLOO_SOCKET_IFNAME": "lo",  # gloo listens even in a world of one
+    # One compiled function of the sampler (the rank of a token, which nobody asks for) makes the first batch cost 17 s.
+    "TORCHDYNAMO_DISABLE": "1",
+}
+
+
+def start_engine(directory: Path, *, dtype: str, layers: int, kv_values: int, max_length: int) -> Any:
+    """A ``vllm.v1.engine.llm_engine.LLMEngine`` that serves ``directory``.
+
+    ``layers`` and ``kv_values`` (keys of one token in one layer) size the cache: as many sequences of ``max_length`` as
+    run at once, within 4 GiB. Raises :class:`ConfigError` where vLLM is not installed.
+    """
+    os.environ.update(ENVIRONMENT)
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    width = torch.empty(0, dtype=getattr(torch, dtype)).element_size()
+    row_bytes = 2 * layers * kv_values * width * -(-max_length // BLOCK) * BLOCK
+    with _restored():
+        try:
+            from vllm import EngineArgs, LLMEngine  # type: ignore[import-not-found, unused-ignore]
+        except ImportError as error:
+            raise ConfigError(
+                f"run.sampler: vllm cannot be imported ({error}); run `make cpu`, or set run.sampler = 'transformers'"
+            ) from error
+        return LLMEngine.from_engine_args(
+            EngineArgs(
+                model=str(directory),
+                dtype=dtype,
+                enforce_eager=True,
+                enable_prefix_caching=True,
+                block_size=BLOCK,
+                kv_cache_memory_bytes=max(row_bytes, min(MAX_ROWS * row_bytes, MAX_CACHE_BYTES)),
+                max_num_seqs=MAX_ROWS,
+                # A prompt is computed in one step: between two parts of one, vLLM would wind a seeded request's generator
+                # back, which a CPU generator refuses ("CPU Generator does not use offset").
+                enable_chunked_prefill=False,
+                max_num_batched_tokens=max(STEP_TOKENS, max_length),
+                max_model_len=max_length,
+                logprobs_mode="processed_logprobs",
+                skip_tokenizer_init=True,  # token ids in, token ids out
+                generation_config="vllm",  # the model directory's own would change temperature, top_k and end tokens
+                disable_log_stats=True,
+                seed=0,
+            )
+        )
+
+
+def stop_engine(engine: Any) -> None:
+    """Free the cache and end the process group."""
+    from vllm.distributed import cleanup_dist_env_and_memory  # type: ignore[import-not-found, unused-ignore]
+
+    engine.engine_core.shutdown()
+    cleanup_dist_env_and_memory()
+
+
+@contextmanager
+def _restored() -> Iterator[None]:
+    """Set WHILE_STARTING, and take back what vLLM's CPU worker does to torch's threads.
+
+    It replaces ``torch.set_num_threads`` by a function that does nothing.
+    """
+    before = {name: os.environ.get(name) for name in WHILE_STARTING}
+    set_num_threads, threads = torch.set_num_threads, torch.get_num_threads()
+    os.environ.update(WHILE_STARTING)
+    try:
+        yield
+    finally:
+        torch.set_num_threads = set_num_threads
+        torch.set_num_threads(threads)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

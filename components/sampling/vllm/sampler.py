@@ -1,0 +1,181 @@
+"""The Sampler contract on vLLM's engine, in this process."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoConfig
+
+from components.errors import ConfigError, WeightSyncError
+from components.sampling.base import Completion, Finished, Request, Sampling
+from components.sampling.digest import tensor_digests, tensors_digest
+from components.sampling.vllm.engine import start_engine, stop_engine
+from components.sampling.vllm.served import HEAD, check_covered, checkpoint_shapes, served_tensors
+
+MIN_TEMPERATURE = 0.01  # vLLM silently raises anything between this and 0
+
+
+class VllmSampler:
+    """Serves the model of ``directory`` (safetensors) with vLLM; one at a time in a process.
+
+    One request per sample, with its own seed; the samples of a prompt share its cache in blocks of 32 tokens. The tokens
+    of a seed are not those that another sampler draws from it.
+    """
+
+    def __init__(self, directory: Path, *, eos_id: int, dtype: str = "float32") -> None:
+        config = AutoConfig.from_pretrained(directory, local_files_only=True)
+        self.eos_id = eos_id
+        self.max_length = int(config.max_position_embeddings)
+        self._dtype: torch.dtype = getattr(torch, dtype)
+        self._tied = bool(config.tie_word_embeddings)
+        self._shapes = checkpoint_shapes(directory, tied=self._tied)
+        head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        self._engine = start_engine(
+            directory,
+            dtype=dtype,
+            layers=config.num_hidden_layers,
+            kv_values=config.num_key_value_heads * head_size,
+            max_length=self.max_length,
+        )
+        self._engine.collective_rpc(_report_logprobs_before_the_cut)
+        check_covered(self._model, self._shapes, tied=self._tied)
+        self._version = 0
+        self._broken = ""
+        self._names = itertools.count()
+
+    @property
+    def version(self) -> int:
+        return self._version
+
+    @property
+    def _model(self) -> Any:
+        return self._engine.collective_rpc(lambda worker: worker.model_runner.get_model())[0]
+
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, *, finished: Finished | None = None
+    ) -> list[Completion]:
+        """See :class:`components.sampling.base.Sampler`. Raises :class:`ConfigError` for what vLLM would alter."""
+        self._check(requests, sampling)
+        completions: dict[int, Completion] = {}
+        waiting: dict[str, int] = {}
+        try:
+            for index, request in enumerate(requests):
+                name = str(next(self._names))
+                self._engine.add_request(
+                    name, {"prompt_token_ids": list(request.prompt_ids)}, self._params(request.seed, sampling)
+                )
+                waiting[name] = index
+            while waiting:
+                for output in self._engine.step():
+                    index = waiting.pop(output.request_id)
+                    completions[index] = self._completion(output.outputs[0])
+                    if finished is not None and completions[index].finished:
+                        finished(index, completions[index].ids)
+        finally:
+            if waiting:  # an error: the next batch must not meet what is left of this one
+                self._engine.abort_request(list(waiting))
+        return [completions[index] for index in range(len(requests))]
+
+    def load_weights(self, named_tensors: Iterable[tuple[str, Tensor]], version: int) -> None:
+        """Serve these weights from now on, proved by reading every one of them back.
+
+        A name or shape that the model lacks, a tensor left out, and one that vLLM took without serving it raise
+        :class:`WeightSyncError`. A tied head is sent along: without it vLLM reports success and keeps the old one.
+        """
+        sent = {name: tensor.detach().to(self._dtype) for name, tensor in named_tensors}
+        self._check_sent(sent)
+        head = [(HEAD, tensor) for name, tensor in sent.items() if self._tied and name.endswith("embed_tokens.weight")]
+        self._broken = f"an earlier load of weights, version {version}, has failed"
+        try:
+            self._engine.collective_rpc("reload_weights", kwargs={"weights_iterator": iter([*sent.items(), *head])})
+        except Exception as error:  # an assertion, a shape, a name: all leave the engine with half of its weights
+            raise WeightSyncError(f"vLLM could not load version {version}: {type(error).__name__}: {error}") from error
+        if not self._engine.reset_prefix_cache():  # it holds keys and values of the old weights
+            raise WeightSyncError("vLLM kept the prefix cache of the old weights: requests are still running")
+        for name, served in self._served():
+            if name not in sent:
+                raise WeightSyncError(f"{name}: vLLM does not serve the tied embedding that was sent")
+            if not torch.equal(served.cpu(), sent[name].cpu()):
+                raise WeightSyncError(f"{name}: vLLM does not serve what was sent, and reported success")
+        self._broken = ""
+        self._version = version
+
+    def weights_digest(self) -> str:
+        return tensors_digest(self._served())
+
+    def tensor_digests(self) -> dict[str, str]:
+        """The digest of each tensor that is served."""
+        return tensor_digests(self._served())
+
+    def close(self) -> None:
+        """Stop the engine; the sampler is of no use afterwards."""
+        stop_engine(self._engine)
+
+    def _served(self) -> Iterable[tuple[str, Tensor]]:
+        return served_tensors(self._model, self._shapes, tied=self._tied)
+
+    def _check(self, requests: Sequence[Request], sampling: Sampling) -> None:
+        if self._broken:
+            raise WeightSyncError(f"{self._broken}: load the weights again before sampling")
+        if 0 < sampling.temperature < MIN_TEMPERATURE:
+            raise ConfigError(
+                f"temperature {sampling.temperature}: vLLM samples at {MIN_TEMPERATURE} or above, or greedily at 0"
+            )
+        longest = max((len(request.prompt_ids) for request in requests), default=0)
+        if longest + sampling.max_tokens > self.max_length:
+            raise ConfigError(
+                f"max_tokens: a prompt of {longest} tokens and {sampling.max_tokens} more exceed the model's "
+                f"{self.max_length} positions, where vLLM would cut the completion short; lower max_tokens"
+            )
+
+    def _check_sent(self, sent: dict[str, Tensor]) -> None:
+        """Before vLLM sees them: an error halfway leaves its engine without weights."""
+        for name, tensor in sent.items():
+            if name not in self._shapes:
+                raise WeightSyncError(f"the sampler's model has no tensor {name!r}")
+            if tuple(tensor.shape) != self._shapes[name]:
+                raise WeightSyncError(f"{name}: {tuple(tensor.shape)} was sent, {self._shapes[name]} is served")
+        missing = sorted(set(self._shapes) - set(sent))
+        if missing:
+            raise WeightSyncError(f"no new weights were sent for {missing}")
+
+    def _params(self, seed: int, sampling: Sampling) -> Any:
+        from vllm import SamplingParams  # type: ignore[import-not-found, unused-ignore]
+        from vllm.sampling_params import RequestOutputKind  # type: ignore[import-not-found, unused-ignore]
+
+        return SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=sampling.max_tokens,
+            seed=seed,
+            stop_token_ids=[self.eos_id],
+            logprobs=0,  # of the sampled token alone
+            flat_logprobs=True,
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+    def _completion(self, output: Any) -> Completion:
+        ids = tuple(output.token_ids)
+        return Completion(ids, tuple(output.logprobs.logprobs), finished=ids[-1] == self.eos_id)
+
+
+def _report_logprobs_before_the_cut(worker: Any) -> None:
+    """Make the engine report log p under softmax(logits / temperature), as a trainer can recompute it.
+
+    vLLM has log-probabilities before the temperature ("raw") and after the nucleus cut ("processed", renormalised over
+    the nucleus: with ``top_p`` below 1 they are too high by up to -log top_p). This takes them in between.
+    """
+    sampler = worker.model_runner.sampler.topk_topp_sampler
+    draw = sampler.forward
+    sampler.logprobs_mode = "raw_logprobs"  # do not compute those after the cut
+
+    def forward(logits: Tensor, generators: Any, k: Tensor | None, p: Tensor | None) -> tuple[Tensor, Tensor]:
+        logp = logits.log_softmax(-1, dtype=torch.float32)  # before draw, which may write into the logits
+        token, _ = draw(logits, generators, k, p)
+        return token, logp
+
+    sampler.forward = forward
