@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 from components.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 BUILTIN = {
@@ -135,9 +138,14 @@ def load_tokenizer(directory: Path) -> "PreTrainedTokenizerBase":
     return tokenizer
 
 
-def save_model(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", directory: Path) -> None:
-    """An ordinary Hugging Face directory: config, safetensors, tokenizer, chat template."""
-    model.save_pretrained(directory, safe_serialization=True)
+def save_model(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    directory: Path,
+    weights: "Mapping[str, Tensor] | None" = None,
+) -> None:
+    """An ordinary Hugging Face directory: config, safetensors, tokenizer, chat template; ``weights`` for the model's own."""
+    model.save_pretrained(directory, safe_serialization=True, state_dict=None if weights is None else dict(weights))
     tokenizer.save_pretrained(directory)
 
 

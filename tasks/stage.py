@@ -55,7 +55,7 @@ class Work:
     def settings(self) -> dict[str, Any]:
         """The config slice: the stage's own settings and the recipe's that every program reads, `auto` resolved."""
         shared = {name: getattr(self.recipe, name) for name in ("prompt", "language")}
-        run = self.recipe.run.model_dump(mode="json", exclude={"lanes", "scorers"})
+        run = self.recipe.run.model_dump(mode="json", exclude={"lanes", "scorers", "engine"})
         run["device"] = resolve_device(self.recipe.run.device)
         run["sampler"] = resolve_sampler(
             self.recipe.run.sampler, device=run["device"], num_parameters=_start_size(self.recipe)
@@ -151,6 +151,7 @@ def _compute(
         "scorers": work.recipe.run.scorers,
         "notes": dict(work.notes),
         **settings,
+        "run": {**settings["run"], "engine": work.recipe.run.engine.model_dump(mode="json")},
     }
     run_id = _start_child(session, work, kind, address, reused=False)
     status = "FAILED"

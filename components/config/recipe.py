@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from components.config.engine import EngineConfig
 from components.config.section import Count, Positive, Section, Share, Weight
 from components.config.stages import (
     ColdStartConfig,
@@ -142,6 +143,7 @@ class RunConfig(Section):
     """Worker processes per stage that judge answers which take time; they start when the first such answer comes."""
     sampler: Literal["auto", "transformers", "vllm"] = "auto"
     """`auto` is resolved by device and size before the fingerprint is taken (components/sampling/auto.py)."""
+    engine: EngineConfig = EngineConfig()
 
 
 class Recipe(Section):

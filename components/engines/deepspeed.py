@@ -22,7 +22,7 @@ from torch.nn import Module, Parameter
 from transformers import PreTrainedModel
 
 from components.engines import ranks
-from components.engines.single import StepOutcome
+from components.engines.base import StepOutcome
 from components.errors import ConfigError, NumericsError
 
 Dtype = Literal["float32", "bfloat16"]

@@ -5,23 +5,15 @@ because losses are divided by batch-wide denominators, the number of ``backward`
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import Module
 
+from components.engines.base import StepOutcome
 from components.errors import NumericsError
-
-
-@dataclass(frozen=True)
-class StepOutcome:
-    """What one optimizer step did. ``applied`` is False where a non-finite gradient was thrown away."""
-
-    grad_norm: float
-    learning_rate: float
-    applied: bool
 
 
 class SingleEngine:
@@ -47,6 +39,10 @@ class SingleEngine:
         self._optimizer = torch.optim.AdamW(
             self._parameters, lr=rate(0), betas=betas, weight_decay=weight_decay, fused=True
         )
+
+    def forward(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """``function(model, *arguments, **named)``."""
+        return function(self.model, *arguments, **named)
 
     def backward(self, loss: Tensor) -> None:
         """Add this loss's gradient to what has been gathered since the last step."""
@@ -80,7 +76,21 @@ class SingleEngine:
             for key, value in state.items()
         }
 
-    def load(self, optimizer_tensors: dict[str, Tensor], steps_taken: int) -> None:
+    def full_parameters(self) -> Iterable[tuple[str, Tensor]]:
+        """The model's own parameters."""
+        return self.model.named_parameters()
+
+    def master_parameters(self) -> dict[str, Tensor]:
+        """The model's own parameters, ready for safetensors."""
+        return {name: p.detach().contiguous() for name, p in self.model.named_parameters()}
+
+    @torch.no_grad()
+    def load_weights(self, tensors: Mapping[str, Tensor]) -> None:
+        """Copy a checkpoint's weights into the model."""
+        for name, parameter in self.model.named_parameters():
+            parameter.copy_(tensors[name])
+
+    def load(self, optimizer_tensors: Mapping[str, Tensor], steps_taken: int) -> None:
         """Continue as after ``steps_taken`` steps; the model's weights are loaded by the caller."""
         parameters = dict(self.model.named_parameters())
         for key, value in optimizer_tensors.items():

@@ -11,25 +11,28 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
-from components.engines.single import SingleEngine
+from components.engines import ranks
+from components.engines.base import Engine
 from components.errors import ConfigError
 
 
-def save_state(
-    directory: Path, engine: SingleEngine, model: PreTrainedModel, reference: PreTrainedModel | None = None
-) -> None:
-    """Write weights, optimizer moments, the reference's weights where there is one, and what exactness depends on."""
-    save_file(_parameters(model), directory / "model.safetensors")
-    save_file(engine.optimizer_tensors(), directory / "optimizer.safetensors")
+def save_state(directory: Path, engine: Engine, reference: PreTrainedModel | None = None) -> None:
+    """Write weights, optimizer moments, the reference's weights where there is one, and what exactness depends on.
+
+    All ranks call it, rank 0 writes. The tensors are whole, so that their form depends on no engine and no ZeRO stage.
+    """
+    weights, moments = engine.master_parameters(), engine.optimizer_tensors()
+    if ranks.rank():
+        return
+    save_file(weights, directory / "model.safetensors")
+    save_file(moments, directory / "optimizer.safetensors")
     if reference is not None:
         save_file(_parameters(reference), directory / "reference.safetensors")
     state = {"steps_taken": engine.steps_taken, **environment()}
     (directory / "state.json").write_text(json.dumps(state, indent=1))
 
 
-def load_state(
-    directory: Path, engine: SingleEngine, model: PreTrainedModel, reference: PreTrainedModel | None = None
-) -> None:
+def load_state(directory: Path, engine: Engine, reference: PreTrainedModel | None = None) -> None:
     """Continue from :func:`save_state`. Raises :class:`ConfigError` where the continuation could not be exact."""
     state = json.loads((directory / "state.json").read_text())
     now = environment()
@@ -38,7 +41,12 @@ def load_state(
             f"run.threads: the checkpoint was made with {state['threads']} threads, this run has {now['threads']}; "
             "the order of additions would differ. Use the same number"
         )
-    _copy_into(model, load_file(directory / "model.safetensors"))
+    if state.get("ranks", 1) != now["ranks"]:
+        raise ConfigError(
+            f"run.engine.ranks: the checkpoint was made by {state.get('ranks', 1)} ranks, this run has {now['ranks']}; "
+            "the order of additions would differ. Use the same number"
+        )
+    engine.load_weights(load_file(directory / "model.safetensors"))
     if reference is not None:
         _copy_into(reference, load_file(directory / "reference.safetensors"))
     engine.load(load_file(directory / "optimizer.safetensors"), state["steps_taken"])
@@ -46,7 +54,7 @@ def load_state(
 
 def environment() -> dict[str, str | int]:
     """What bit-exactness depends on besides the inputs."""
-    return {"threads": torch.get_num_threads(), "torch": torch.__version__}
+    return {"threads": torch.get_num_threads(), "ranks": ranks.world_size(), "torch": torch.__version__}
 
 
 def _parameters(model: PreTrainedModel) -> dict[str, torch.Tensor]:

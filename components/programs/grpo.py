@@ -9,10 +9,12 @@ from typing import Any
 from components.config.grpo import GrpoConfig
 from components.data.files import load_rows
 from components.data.schema import Row
+from components.engines import ranks
+from components.engines.open import open_engine
 from components.engines.schedule import learning_rate
-from components.engines.single import SingleEngine
 from components.errors import ModelError
-from components.models import load_model, save_model
+from components.launch.ranks import Layout, am_rank, run_ranks
+from components.models import load_model, resolve_device, save_model
 from components.programs.journal import Journal
 from components.programs.language_model import LanguageModel, open_model, scoring
 from components.programs.spec import Spec, model_dir
@@ -30,12 +32,17 @@ _log = logging.getLogger(__name__)
 PREFLIGHT_PROMPTS, PREFLIGHT_SAMPLES = 48, 8
 
 
-def main(raw: dict[str, Any]) -> dict[str, float]:
+def main(raw: dict[str, Any]) -> dict[str, Any]:
     spec = Spec.model_validate(raw)
+    engine = spec.run.engine
+    if engine.kind == "deepspeed" and not am_rank():
+        layout = Layout(engine.ranks, engine.nodes, engine.rendezvous, engine.hostfile)
+        return run_ranks("components.programs.grpo", raw, work=spec.work, layout=layout)
     config = GrpoConfig.model_validate(spec.config["grpo"])
-    lm = open_model(spec, spec.inputs["policy"])
-    with scoring(spec, lm, config.rewards.weights(), config) as score, lm.sampler(spec) as sampler:
-        return train(spec, config, lm, score, sampler)
+    with ranks.join(resolve_device(spec.run.device), engine.timeout_s) as device:
+        lm = open_model(spec, spec.inputs["policy"], device=str(device), dtype=engine.dtype)
+        with scoring(spec, lm, config.rewards.weights(), config) as score, lm.sampler(spec) as sampler:
+            return train(spec, config, lm, score, sampler)
 
 
 def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, sampler: Sampler) -> dict[str, float]:
@@ -47,7 +54,7 @@ def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, samp
         warmup_steps=config.warmup_steps,
         schedule=config.schedule,
     )
-    engine = SingleEngine(lm.model, rate, max_grad_norm=config.max_grad_norm)
+    engine = open_engine(spec.run.engine, lm.model, rate, max_grad_norm=config.max_grad_norm)
     reference = None
     if config.kl_weight:
         dtype, device = str(lm.model.dtype).removeprefix("torch."), str(lm.model.device)
@@ -68,7 +75,7 @@ def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, samp
         pad_id=lm.pad_id,
         seed=spec.seed,
     )
-    journal = Journal(spec, engine, lm.model, every=config.checkpoint_every, last_step=config.steps)
+    journal = Journal(spec, engine, every=config.checkpoint_every, last_step=config.steps)
     done = journal.resume(reference)
     trainer.sync(done)
     if done == 0:
@@ -82,7 +89,9 @@ def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, samp
         if step % config.checkpoint_every == 0:
             warn(seen)
     journal.finish()
-    save_model(lm.model, lm.tokenizer, model_dir(spec.out))
+    weights = engine.master_parameters()
+    if ranks.rank() == 0:
+        save_model(lm.model, lm.tokenizer, model_dir(spec.out), weights)
     return {name: value for name, value in metrics.items() if not name.startswith("time/")}
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from components.engines.single import SingleEngine
+from components.engines import ranks
+from components.engines.base import Engine
 from components.engines.state import load_state, save_state
 from components.programs.spec import Spec
 from components.rollout import lake
@@ -27,10 +28,9 @@ class Journal:
     the spool holds them all and is shipped to the tracking server by the supervisor.
     """
 
-    def __init__(self, spec: Spec, engine: SingleEngine, model: PreTrainedModel, *, every: int, last_step: int) -> None:
+    def __init__(self, spec: Spec, engine: Engine, *, every: int, last_step: int) -> None:
         self.spec = spec
         self.engine = engine
-        self.model = model
         self.every = every
         self.last_step = last_step
         self.reference: PreTrainedModel | None = None
@@ -40,6 +40,7 @@ class Journal:
         self._history: list[str] = []
         self._unsaved: list[tuple[int, Sequence[Group]]] = []
         self._lake = spec.out / "lake"
+        self._writes = ranks.rank() == 0
         spec.out.mkdir(parents=True, exist_ok=True)
 
     def resume(self, reference: PreTrainedModel | None = None) -> int:
@@ -50,31 +51,38 @@ class Journal:
             with tempfile.TemporaryDirectory(dir=self.spec.work) as name:
                 directory = Path(name)
                 self._checkpoints.load(step, directory)
-                load_state(directory, self.engine, self.model, reference)
+                load_state(directory, self.engine, reference)
                 self._history = (directory / HISTORY).read_text().splitlines()
-        self._spool.truncate_after(step)
-        self._restore_lake(step)
+        if self._writes:
+            self._spool.truncate_after(step)
+            self._restore_lake(step)
+        ranks.barrier()
         return step
 
     def record(self, step: int, metrics: dict[str, float], groups: Sequence[Group] = ()) -> None:
         """Note a finished step (0: before the first); every ``every`` steps, and at the last, make it durable."""
-        self._spool.append(step, metrics)
+        if self._writes:
+            self._spool.append(step, metrics)
         kept = {name: value for name, value in metrics.items() if not name.startswith("time/")}
         self._history.append(json.dumps({"step": step, **kept}))
-        if groups:
+        if groups and self._writes:
             self._unsaved.append((step, groups))
         if step and (step % self.every == 0 or step == self.last_step):
             self._checkpoint(step)
 
     def finish(self) -> None:
         """Write the history into the output."""
+        if not self._writes:
+            return
         (self.spec.out / HISTORY).write_text("\n".join(self._history) + "\n")
 
     def _checkpoint(self, step: int) -> None:
         self._flush_lake()
         with tempfile.TemporaryDirectory(dir=self.spec.work) as name:
             directory = Path(name)
-            save_state(directory, self.engine, self.model, self.reference)
+            save_state(directory, self.engine, self.reference)
+            if not self._writes:
+                return
             (directory / HISTORY).write_text("\n".join(self._history) + "\n")
             self._checkpoints.save(step, directory)
 

@@ -12,6 +12,7 @@ from components.config.recipe import LanguageConfig
 from components.config.stages import GrpoConfig
 from components.data.chat import opens_thought, render
 from components.data.schema import Row
+from components.engines import ranks
 from components.models import load_model, load_tokenizer, resolve_device
 from components.programs.spec import Spec, model_dir
 from components.rewards.custom import load_reward
@@ -62,7 +63,13 @@ class LanguageModel:
     def sampler(self, spec: Spec) -> Iterator[Sampler]:
         """The recipe's sampler: this very model, or vLLM on the same directory in a process of its own."""
         if spec.run.sampler != "vllm":
-            yield TransformersSampler(self.model, eos_id=self.eos_id, pad_id=self.pad_id)
+            model = self.model
+            if spec.run.engine.kind == "deepspeed" and spec.run.engine.zero_stage == 3:
+                # The policy's own weights are empty between its passes: a copy serves.
+                model = load_model(
+                    self.directory, dtype=str(model.dtype).removeprefix("torch."), device=str(model.device)
+                )
+            yield TransformersSampler(model, eos_id=self.eos_id, pad_id=self.pad_id)
             return
         served = SamplerSpec(
             kind="vllm",
@@ -72,18 +79,18 @@ class LanguageModel:
             device=resolve_device(spec.run.device),
             threads=spec.run.threads,
         )
-        with RemoteSampler(served, spec.work / "sampler") as sampler:
+        with RemoteSampler(served, spec.work / f"sampler-{ranks.rank()}") as sampler:
             yield sampler
 
 
-def open_model(spec: Spec, artifact: Path) -> LanguageModel:
+def open_model(spec: Spec, artifact: Path, *, device: str | None = None, dtype: str = "float32") -> LanguageModel:
     """Load the model inside ``artifact`` on the spec's device; also fixes torch's number of threads.
 
     In float32 whatever it was saved in: AdamW on bfloat16 weights would lose most updates at RL's learning rates.
     """
     set_threads(spec)
     directory = model_dir(artifact)
-    model = load_model(directory, dtype="float32", device=resolve_device(spec.run.device))
+    model = load_model(directory, dtype=dtype, device=device or resolve_device(spec.run.device))
     return LanguageModel(directory, model, load_tokenizer(directory), spec.prompt.template)
 
 

@@ -39,7 +39,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
         schedule="cosine",
     )
     engine = SingleEngine(model, rate, weight_decay=config.weight_decay)
-    journal = Journal(spec, engine, model, every=config.checkpoint_every, last_step=config.steps)
+    journal = Journal(spec, engine, every=config.checkpoint_every, last_step=config.steps)
     journal.resume()
     excluded = {
         problem_key(row.skill, row.prompt)

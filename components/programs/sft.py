@@ -30,7 +30,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
         schedule=config.schedule,
     )
     engine = SingleEngine(lm.model, rate, max_grad_norm=config.max_grad_norm, weight_decay=config.weight_decay)
-    journal = Journal(spec, engine, lm.model, every=config.checkpoint_every, last_step=len(batches))
+    journal = Journal(spec, engine, every=config.checkpoint_every, last_step=len(batches))
     journal.resume()
     last: dict[str, float] = {}
 

@@ -2,19 +2,23 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
 
+import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from components.data.schema import Row
-from components.engines.single import SingleEngine
+from components.engines import ranks
+from components.engines.base import Engine
 from components.errors import WeightSyncError
 from components.rewards.score import Scorer
 from components.rl.advantage import Advantage, batch_advantages
 from components.rl.batch import prompts_of_step
 from components.rl.dynamic import Groups, fill_groups, teaches
-from components.rl.forward import frozen_logprobs
+from components.rl.forward import completion_logprobs
 from components.rl.metrics import rollout_metrics
 from components.rl.objectives import Loss
 from components.rl.update import Trained, split_at_random, update_policy
@@ -53,7 +57,7 @@ class GrpoTrainer:
 
     def __init__(
         self,
-        engine: SingleEngine,
+        engine: Engine,
         model: PreTrainedModel,
         sampler: Sampler,
         *,
@@ -90,7 +94,7 @@ class GrpoTrainer:
         groups = [Group(members, tuple(values)) for members, values in zip(drawn, advantages, strict=True)]
         metrics = self._update(groups, step)
         if objective.reference_every and step % objective.reference_every == 0 and self.reference is not None:
-            self.reference.load_state_dict(self.model.state_dict())
+            self.reference.load_state_dict(dict(self.engine.full_parameters()), strict=False)  # tied heads come along
         ended = time.monotonic()
         tokens = sum(len(r.ids) for g in drawn for r in g)
         return groups, rollout_metrics(groups) | metrics | {
@@ -116,14 +120,28 @@ class GrpoTrainer:
         return [tuple(rollouts[i : i + size]) for i in range(0, len(rollouts), size)]
 
     def rollouts(self, rows: Sequence[Row], samples: int, *purpose: str | int) -> list[Rollout]:
-        """``samples`` scored completions of every row, row by row. Seeds depend on (run, purpose, row, sample) only."""
-        prompts = [self.encode(row) for row in rows]
+        """``samples`` scored completions of every row, row by row. Seeds depend on (run, purpose, row, sample) only.
+
+        Each rank samples and scores every n-th row; all ranks get all.
+        """
+        rank, world = ranks.rank(), ranks.world_size()
+        mine = self._rollouts(list(enumerate(rows))[rank::world], samples, *purpose)
+        if world == 1:
+            return mine
+        dealt = [[_rollout(values) for values in of_rank] for of_rank in ranks.gather([asdict(r) for r in mine])]
+        turns = [divmod(index, world) for index in range(len(rows))]
+        return [r for turn, owner in turns for r in dealt[owner][turn * samples : (turn + 1) * samples]]
+
+    def _rollouts(self, rows: Sequence[tuple[int, Row]], samples: int, *purpose: str | int) -> list[Rollout]:
+        """The completions of some rows, each with its index among the step's."""
+        if not rows:
+            return []
         requests = [
-            Request(prompt, derive_seed(self.seed, *purpose, row.id, index, sample))
-            for index, (row, prompt) in enumerate(zip(rows, prompts, strict=True))
+            Request(self.encode(row), derive_seed(self.seed, *purpose, row.id, index, sample))
+            for index, row in rows
             for sample in range(samples)
         ]
-        repeated = [row for row in rows for _ in range(samples)]
+        repeated = [row for _, row in rows for _ in range(samples)]
         completions = self.sampler.generate(
             requests,
             self.objective.sampling,
@@ -157,15 +175,16 @@ class GrpoTrainer:
 
         Raises :class:`WeightSyncError` naming what differs.
         """
-        self.sampler.load_weights(self.model.named_parameters(), version=version)
+        self.sampler.load_weights(self.engine.full_parameters(), version=version)
         if getattr(self.sampler, "model", None) is not self.model:
             prompt = self.encode(next(row for pool in self.pools.values() for row in pool))
             prove_weights(
                 self.sampler,
-                self.model.named_parameters(),
+                self.engine.full_parameters(),
                 version,
-                logprobs=model_logprobs(self.model),
+                logprobs=lambda prompt_ids, ids: self.engine.forward(_plain_logprobs, prompt_ids, ids),
                 prompt_ids=prompt,
+                dtype=self.model.dtype,
             )
 
     def _update(self, groups: Sequence[Group], step: int) -> dict[str, float]:
@@ -174,7 +193,6 @@ class GrpoTrainer:
         outcomes = [
             update_policy(
                 self.engine,
-                self.model,
                 part,
                 loss=objective.loss,
                 pad_id=self.pad_id,
@@ -210,18 +228,38 @@ class GrpoTrainer:
         ]
         self.model.eval()  # no dropout: the ratio compares like with like
         if objective.mini_batches > 1:
-            old = self._logprobs(self.model, batch)
+            old = self._logprobs(self.engine.forward, batch)
             batch = [replace(t, old_logprobs=logp) for t, logp in zip(batch, old, strict=True)]
         if self.reference is not None:
-            ref = self._logprobs(self.reference, batch)
+            ref = self._logprobs(partial(_apply, self.reference), batch)
             batch = [replace(t, ref_logprobs=logp) for t, logp in zip(batch, ref, strict=True)]
         return batch
 
-    def _logprobs(self, model: PreTrainedModel, batch: Sequence[Trained]) -> list[Tensor]:
-        return frozen_logprobs(
-            model,
-            [t.rollout for t in batch],
-            pad_id=self.pad_id,
-            temperature=self.objective.sampling.temperature,
-            max_tokens=self.objective.micro_tokens,
-        )
+    def _logprobs(self, run: Callable[..., Any], batch: Sequence[Trained]) -> list[Tensor]:
+        """Log-probabilities of the whole batch, each rank computing its share; ``run`` applies a function to a model."""
+        found: dict[int, list[float]] = {}
+        lengths = [t.length for t in batch]
+        turns = ranks.turns(lengths, self.objective.micro_tokens, rank=ranks.rank(), world=ranks.world_size())
+        for turn in turns:
+            part = [batch[i].rollout for i in turn.rows]
+            sampling = {"pad_id": self.pad_id, "temperature": self.objective.sampling.temperature}
+            with torch.no_grad():
+                logp, _ = run(completion_logprobs, part, **sampling)
+            if turn.counts:
+                values = logp.split([len(r.ids) for r in part])
+                found |= {i: v.tolist() for i, v in zip(turn.rows, values, strict=True)}
+        everything = {i: v for of_rank in ranks.gather(list(found.items())) for i, v in of_rank}
+        return [torch.tensor(everything[i], device=self.model.device) for i in range(len(batch))]
+
+
+def _rollout(values: dict[str, Any]) -> Rollout:
+    """A rollout that has come from another rank as JSON."""
+    return Rollout(**values | {name: tuple(values[name]) for name in ("prompt_ids", "ids", "logprobs")})
+
+
+def _plain_logprobs(model: PreTrainedModel, prompt_ids: tuple[int, ...], ids: tuple[int, ...]) -> Sequence[float]:
+    return model_logprobs(model)(prompt_ids, ids)
+
+
+def _apply(model: PreTrainedModel, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    return function(model, *arguments, **named)

@@ -8,10 +8,9 @@ from random import Random
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
-from components.data.batching import micro_batches
-from components.engines.single import SingleEngine
+from components.engines import ranks
+from components.engines.base import Engine
 from components.rl.forward import completion_logprobs
 from components.rl.objectives import SUMS, Loss, Tokens, policy_loss
 from components.rl.weights import token_weights
@@ -36,8 +35,7 @@ class Trained:
 
 
 def update_policy(
-    engine: SingleEngine,
-    model: PreTrainedModel,
+    engine: Engine,
     batch: Sequence[Trained],
     *,
     loss: Loss,
@@ -61,16 +59,22 @@ def update_policy(
     idle_moves = bool(loss.entropy_weight) or any(t.ref_logprobs is not None for t in batch)
     # With nothing to learn one completion still makes a gradient of zeros, so that AdamW's moments decay as they should.
     live = [t for t in batch if t.advantage != 0 or idle_moves] or list(batch[:1])
-    for group in micro_batches([t.length for t in live], max_tokens):
-        part = [live[i] for i in group]
-        logp, entropy = completion_logprobs(model, [t.rollout for t in part], pad_id=pad_id, temperature=temperature)
+    turns = ranks.turns([t.length for t in live], max_tokens, rank=ranks.rank(), world=ranks.world_size())
+    for turn in turns:
+        part = [live[i] for i in turn.rows]
+        logp, entropy = engine.forward(
+            completion_logprobs, [t.rollout for t in part], pad_id=pad_id, temperature=temperature
+        )
         flat = flat_tokens(part, logp, entropy)
         parts = policy_loss(flat, weights(flat.lengths, loss, completions=len(batch), tokens=tokens), loss)
-        engine.backward(parts.loss)
+        engine.backward(turn.weigh(parts.loss))
+        if not turn.counts:
+            continue
         apart = (flat.old - flat.sampled).abs().nan_to_num(nan=math.inf)  # max() would pass over a NaN
         mismatch = max(mismatch, float(apart.max()))
         for name, value in {"loss": parts.loss.detach(), "mismatch_mean": apart.sum(), **parts.sums}.items():
             sums[name] += float(value)
+    sums, mismatch = ranks.add_up(sums), ranks.largest({"": mismatch})[""]
     outcome = engine.step()
     return means(sums, tokens=tokens, computed=sum(len(t.rollout.ids) for t in live)) | {
         "mismatch": mismatch,

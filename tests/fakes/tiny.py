@@ -58,6 +58,12 @@ class LookingEngine:
         self.backwards = 0
         self.steps_taken = 0
 
+    def forward(self, function, *arguments, **named):
+        return function(self.model, *arguments, **named)
+
+    def full_parameters(self):
+        return self.model.named_parameters()
+
     def backward(self, loss):
         self.backwards += 1
         loss.backward()

@@ -200,7 +200,8 @@ def test_a_killed_warden_takes_the_program_along(tmp_path: Path, server: ForkSer
 
 
 FLOW = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started with SIGINT ignored
 from pathlib import Path
 from components.launch.keeper import run_program
 from components.launch.preload import ForkServer

@@ -10,7 +10,7 @@ from components.engines.schedule import learning_rate
 from components.engines.single import SingleEngine
 from components.engines.state import load_state, save_state
 from components.errors import ConfigError
-from components.sampling.transformers import tensors_digest
+from components.sampling.digest import tensors_digest
 from components.sft.loss import Example
 from components.sft.trainer import epoch_batches, train
 from tests.fakes.tiny import tiny_model
@@ -48,9 +48,9 @@ def uninterrupted():
 def test_stopping_and_going_on_in_fresh_objects_ends_in_the_same_bits(uninterrupted, stop, tmp_path):
     first, first_model = make_engine(0)
     losses = run(first, first_model, make_batches()[:stop])
-    save_state(tmp_path, first, first_model)
+    save_state(tmp_path, first)
     second, second_model = make_engine(99)
-    load_state(tmp_path, second, second_model)
+    load_state(tmp_path, second)
     assert second.steps_taken == stop
     losses |= run(second, second_model, make_batches())
     assert (losses, digests(second, second_model)) == uninterrupted
@@ -60,10 +60,10 @@ def test_saving_changes_nothing_and_gives_the_same_bytes_twice(uninterrupted, tm
     engine, model = make_engine(0)
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        save_state(tmp_path / folder, engine, model)
+        save_state(tmp_path / folder, engine)
     run(engine, model, make_batches()[:3])
     for folder in ("a", "b"):
-        save_state(tmp_path / folder, engine, model)
+        save_state(tmp_path / folder, engine)
     run(engine, model, make_batches())
     assert digests(engine, model) == uninterrupted[1]
     for path in (tmp_path / "a").iterdir():
@@ -72,10 +72,10 @@ def test_saving_changes_nothing_and_gives_the_same_bytes_twice(uninterrupted, tm
 
 def test_the_reference_comes_back_too(tmp_path):
     engine, model = make_engine(0)
-    save_state(tmp_path, engine, model, reference=tiny_model(5))
+    save_state(tmp_path, engine, reference=tiny_model(5))
     fresh, fresh_model = make_engine(1)
     reference = tiny_model(6)
-    load_state(tmp_path, fresh, fresh_model, reference)
+    load_state(tmp_path, fresh, reference)
     assert tensors_digest(reference.named_parameters()) == tensors_digest(tiny_model(5).named_parameters())
     assert tensors_digest(fresh_model.named_parameters()) == tensors_digest(model.named_parameters())
 
@@ -83,15 +83,15 @@ def test_the_reference_comes_back_too(tmp_path):
 def test_only_safetensors_and_json_are_written(tmp_path):
     engine, model = make_engine(0)
     run(engine, model, make_batches()[:1])
-    save_state(tmp_path, engine, model, reference=model)
+    save_state(tmp_path, engine, reference=model)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"model.safetensors", "optimizer.safetensors", "reference.safetensors", "state.json"}
 
 
 def test_another_number_of_threads_is_refused_because_it_could_not_be_exact(tmp_path):
-    engine, model = make_engine(0)
-    save_state(tmp_path, engine, model)
+    engine, _model = make_engine(0)
+    save_state(tmp_path, engine)
     state = json.loads((tmp_path / "state.json").read_text())
     (tmp_path / "state.json").write_text(json.dumps(state | {"threads": torch.get_num_threads() + 1}))
     with pytest.raises(ConfigError, match=r"run\.threads: the checkpoint was made with 2 threads, this run has 1"):
-        load_state(tmp_path, engine, model)
+        load_state(tmp_path, engine)

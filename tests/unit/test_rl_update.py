@@ -45,7 +45,7 @@ def make_batch(model, num=9, *, off_policy=True):
 
 def gradient(model, batch, **changed):
     engine = LookingEngine(model)
-    metrics = update_policy(engine, model, batch, **(SETTINGS | changed))
+    metrics = update_policy(engine, batch, **(SETTINGS | changed))
     return engine.gradients[0], metrics, engine.backwards
 
 

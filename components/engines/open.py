@@ -1,0 +1,34 @@
+"""The recipe's engine over a model."""
+
+from collections.abc import Callable
+
+from transformers import PreTrainedModel
+
+from components.config.engine import EngineConfig
+from components.engines.base import Engine
+from components.engines.single import SingleEngine
+from components.errors import ConfigError
+
+
+def open_engine(
+    config: EngineConfig, model: PreTrainedModel, rate: Callable[[int], float], *, max_grad_norm: float
+) -> Engine:
+    """``single`` or ``deepspeed``; raises :class:`ConfigError` where DeepSpeed is not installed."""
+    if config.kind == "single":
+        return SingleEngine(model, rate, max_grad_norm=max_grad_norm)
+    from components.engines.deepspeed import DeepSpeedEngine, Zero
+
+    zero = Zero(
+        stage=config.zero_stage,
+        dtype=config.dtype,
+        offload=config.offload,
+        gradient_checkpointing=config.gradient_checkpointing,
+        timeout_s=config.timeout_s,
+        settings=config.settings,
+    )
+    try:
+        return DeepSpeedEngine(model, rate, zero, max_grad_norm=max_grad_norm)
+    except ModuleNotFoundError as error:
+        if error.name != "deepspeed":
+            raise
+        raise ConfigError("run.engine.kind: DeepSpeed is not installed; `make cpu`, or kind = 'single'") from error

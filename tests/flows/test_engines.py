@@ -1,0 +1,32 @@
+"""The recipe on other engines and samplers: the same stages, the same figures up to rounding."""
+
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from tests.runs import run_recipe, stages
+
+
+def weights(home: Path, *overrides: str) -> dict[str, object]:
+    summary = run_recipe(home, "smoke", "flow='r1_zero'", "r1_zero.steps=10", *overrides, timeout=580)
+    ref = stages(summary)["r1_zero"]["ref"]
+    [file] = (home / "store" / "artifacts" / "grpo" / ref["fingerprint"][:16]).glob("data/*/model/model.safetensors")
+    return load_file(file)
+
+
+def test_two_ranks_of_deepspeed_train_what_one_process_trains(tmp_path: Path) -> None:
+    pytest.importorskip("deepspeed", reason="DeepSpeed is not in the core environment; `make cpu` installs it")
+    single = weights(tmp_path)
+    for stage in (2, 3):
+        engine = ("run.engine.kind='deepspeed'", "run.engine.ranks=2", f"run.engine.zero_stage={stage}")
+        ranked = weights(tmp_path, *engine)
+        assert set(ranked) == set(single)
+        for name, tensor in single.items():
+            apart = abs(ranked[name] - tensor).max() / abs(tensor).max()
+            assert apart <= 1e-5, f"ZeRO {stage}: {name} is off by {apart:.1e}"
+
+
+def test_rollouts_may_come_from_vllm(tmp_path: Path) -> None:
+    pytest.importorskip("vllm", reason="vLLM is not in the core environment; `make cpu` installs it")
+    assert weights(tmp_path, "run.sampler='vllm'")
