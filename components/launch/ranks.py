@@ -33,7 +33,7 @@ import psutil
 from components.errors import ConfigError, StageFailed
 from components.launch import child, outcome, tree
 from components.launch.preload import python_command, python_environment
-from components.launch.warden import ON_LINUX, PR_SET_PDEATHSIG, _prctl
+from components.launch.warden import ON_LINUX, PR_SET_PDEATHSIG, prctl
 
 POLL_S = 0.05
 LAUNCHER_S = 2.0
@@ -247,7 +247,7 @@ def _result(program: str, home: Path, ended: tuple[int, int], starts: dict[str, 
 def main(program: str, home: Path) -> int:
     """In a rank: log to ``home/<rank>/log.txt``, then run the program on ``home/spec.json``. The exit code."""
     if ON_LINUX:
-        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a launcher that is killed takes its ranks with it
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a launcher that is killed takes its ranks with it
     directory = home / os.environ["RANK"]
     directory.mkdir(parents=True, exist_ok=True)
     outcome.write_json(directory / "spec.json", outcome.read_json(home / "spec.json"))

@@ -56,7 +56,7 @@ def supervise(connection: socket.socket, imported: dict[str, str], warning: str 
     _take_on(request, imported)
     if warning:
         print(warning, file=sys.stderr, flush=True)
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
     wake = _wake_on_signals()
     warden_pid = os.getpid()
     program_pid = os.fork()
@@ -94,7 +94,7 @@ def _become_program(request: dict[str, Any], warden_pid: int) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.setsid()
-        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() == warden_pid:  # otherwise the warden died before the line above could count
             _offer_to_oom_killer()
             code = child.run(request["program"], Path(request["work"]))
@@ -114,7 +114,7 @@ def _offer_to_oom_killer() -> None:
         Path("/proc/self/oom_score_adj").write_text("300", encoding="ascii")
 
 
-def _prctl(option: int, value: int) -> None:
+def prctl(option: int, value: int) -> None:
     """prctl(2) on Linux, nothing elsewhere."""
     if not ON_LINUX:
         return
