@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PROGRAMS := chromium bwrap setpriv prlimit python3 gcc g++ node
 PACKAGES := chromium bubblewrap libseccomp2 util-linux python3 gcc g++ libc6-dev nodejs
 
-.PHONY: demo test cpu check system test-long test-faults clean help
+.PHONY: demo test cpu test-cpu check system test-long test-faults clean help
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -38,6 +38,9 @@ check: $(VENV)/.dev   ## ruff, ruff format, mypy, import law
 	@PYTHONPATH=. $(BIN)/lint-imports
 
 cpu: $(VENV)/.cpu   ## add vLLM's CPU build and DeepSpeed (3 GB), with the peers that the benchmarks run
+
+test-cpu: $(VENV)/.cpu   ## the tests of vLLM rollouts and DeepSpeed ranks
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -m extra
 
 test-long: $(VENV)/.dev   ## the slow proofs: pre-training again, whole code benchmarks, the learning figures over three seeds
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -m slow

@@ -4,7 +4,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -16,15 +16,17 @@ os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
 
 
+def not_installed(name: str) -> NoReturn:
+    """Something from the system's packages is missing: the test is skipped by name, or fails in CI."""
+    message = f"{name} is not installed; `make system` installs it where apt and root are at hand"
+    if os.environ.get("R1_NO_SKIPS") == "1":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
 def need_program(name: str) -> str:
-    """The path of a program from the system's packages; without it the test is skipped by name, or fails in CI."""
-    path = shutil.which(name)
-    if path is None:
-        message = f"{name} is not installed; `make system` installs it where apt and root are at hand"
-        if os.environ.get("R1_NO_SKIPS") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
-    return path
+    """The path of a program from the system's packages."""
+    return shutil.which(name) or not_installed(name)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def micro_batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
     return groups + ([current] if current else [])
 
 
-def pad_right(rows: Sequence[Sequence[int | float]], value: int | float, dtype: torch.dtype = torch.long) -> Tensor:
+def pad_right(rows: Sequence[Sequence[int]], value: int) -> Tensor:
     """Rows as one tensor (rows, longest), filled with ``value`` behind each row's end."""
     longest = max(len(row) for row in rows)
-    return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows], dtype=dtype)
+    return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows], dtype=torch.long)

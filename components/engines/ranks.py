@@ -23,7 +23,7 @@ from torch.distributed.rendezvous import rendezvous
 from components.data.batching import micro_batches
 from components.errors import ConfigError
 
-LISTENER = "R1_MASTER_FD"
+LISTENER = "R1_MASTER_FD"  # set by launch.ranks
 """Names rank 0's inherited socket, already bound to the loopback address and MASTER_PORT (components.launch.ranks)."""
 
 
@@ -163,7 +163,7 @@ def turns(lengths: Sequence[int], max_tokens: int, *, rank: int, world: int) -> 
     [[((0,), True), ((1,), True)], [((2,), True), ((1,), False)]]
     """
     groups = micro_batches(lengths, max_tokens)
-    if world == 1:
+    if world == 1 or not groups:
         return [Turn(tuple(group)) for group in groups]
     rounds = math.ceil(len(groups) / world)
     groups = micro_batches(lengths, _least_budget(lengths, max_tokens, rounds * world))

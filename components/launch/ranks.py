@@ -32,8 +32,8 @@ import psutil
 
 from components.errors import ConfigError, StageFailed
 from components.launch import child, outcome, tree
+from components.launch.prctl import ON_LINUX, PR_SET_PDEATHSIG, prctl
 from components.launch.preload import python_command, python_environment
-from components.launch.warden import ON_LINUX, PR_SET_PDEATHSIG, prctl
 
 POLL_S = 0.05
 LAUNCHER_S = 2.0
@@ -42,7 +42,7 @@ GRACE_S = 1.0
 """From SIGTERM to SIGKILL for the ranks that are left when one has died."""
 PULLED_DOWN = re.compile(r"gloo|NCCL|TCPStore|Connection (reset|closed)|[Tt]imed out")
 """What the error of a rank says that has failed because another one is gone."""
-LISTENER = "R1_MASTER_FD"
+LISTENER = "R1_MASTER_FD"  # engines.ranks reads it; importing it from there would bring torch along
 """Names the socket that rank 0 inherits (components.engines.ranks reads it)."""
 
 

@@ -9,7 +9,6 @@ gets SIGKILL from the kernel when the warden dies (PR_SET_PDEATHSIG).
 """
 
 import contextlib
-import ctypes
 import gc
 import math
 import os
@@ -24,16 +23,13 @@ from typing import Any, NoReturn
 
 from components.launch import child, tree
 from components.launch.lifeline import START_S, Channel
+from components.launch.prctl import ON_LINUX, PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, prctl
 
 GRACE_S = 3.0
 """From SIGTERM to SIGKILL."""
 KILL_S = 10.0
 """How long SIGKILL is repeated before the survivors (in an uninterruptible system call) are reported and left."""
 TICK_S = 0.05
-
-PR_SET_PDEATHSIG = 1
-PR_SET_CHILD_SUBREAPER = 36
-ON_LINUX = sys.platform == "linux"
 
 
 def supervise(connection: socket.socket, imported: dict[str, str], warning: str = "") -> None:
@@ -112,15 +108,6 @@ def _offer_to_oom_killer() -> None:
     """Ask the kernel to end this tree, rather than the warden or the flow, when memory runs out (proc(5))."""
     with contextlib.suppress(OSError):  # no such file on macOS, or a container that forbids it
         Path("/proc/self/oom_score_adj").write_text("300", encoding="ascii")
-
-
-def prctl(option: int, value: int) -> None:
-    """prctl(2) on Linux, nothing elsewhere."""
-    if not ON_LINUX:
-        return
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(ctypes.c_int(option), ctypes.c_ulong(value), 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), f"prctl({option}, {value}) failed")
 
 
 def _wake_on_signals() -> socket.socket:

@@ -1,13 +1,15 @@
 """Log-probabilities of completions under a model: padded rows, or packed with every prompt once, by a fixed rule."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from components.attention import open_attention
-from components.data.batching import micro_batches, pad_right
+from components.data.batching import pad_right
+from components.engines import ranks
 from components.rl.logprobs import token_logprobs
 from components.rl.packed import Layout, packed_hidden
 from components.rollout.types import Rollout
@@ -60,14 +62,33 @@ def padded_hidden(model: PreTrainedModel, rollouts: Sequence[Rollout], *, pad_id
     return hidden[chosen]
 
 
+Run = Callable[..., Any]
+"""``run(function, *arguments, **named)`` is ``function(model, *arguments, **named)``: an engine's ``forward``, or ``on``."""
+
+
+def on(model: PreTrainedModel) -> Run:
+    """Functions applied to a model that no engine holds."""
+
+    def run(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        return function(model, *arguments, **named)
+
+    return run
+
+
 @torch.no_grad()
 def frozen_logprobs(
-    model: PreTrainedModel, rollouts: Sequence[Rollout], *, pad_id: int, temperature: float, max_tokens: int
+    run: Run, rollouts: Sequence[Rollout], *, pad_id: int, temperature: float, max_tokens: int
 ) -> list[Tensor]:
-    """Log-probabilities under ``model`` without a gradient, one tensor per rollout."""
-    found: dict[int, Tensor] = {}
-    for group in micro_batches([len(r.prompt_ids) + len(r.ids) for r in rollouts], max_tokens):
-        part = [rollouts[i] for i in group]
-        logp, _ = completion_logprobs(model, part, pad_id=pad_id, temperature=temperature)
-        found.update(zip(group, logp.split([len(r.ids) for r in part]), strict=True))
-    return [found[i] for i in range(len(rollouts))]
+    """Log-probabilities without a gradient, one tensor per rollout; each rank computes its share, all get all."""
+    found: dict[int, list[float]] = {}
+    device = torch.device("cpu")
+    lengths = [len(r.prompt_ids) + len(r.ids) for r in rollouts]
+    for turn in ranks.turns(lengths, max_tokens, rank=ranks.rank(), world=ranks.world_size()):
+        part = [rollouts[i] for i in turn.rows]
+        logp, _ = run(completion_logprobs, part, pad_id=pad_id, temperature=temperature)
+        device = logp.device
+        if turn.counts:
+            values = logp.split([len(r.ids) for r in part])
+            found |= {i: v.tolist() for i, v in zip(turn.rows, values, strict=True)}
+    everything = {i: v for of_rank in ranks.gather(list(found.items())) for i, v in of_rank}
+    return [torch.tensor(everything[i], device=device) for i in range(len(rollouts))]

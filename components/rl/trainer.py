@@ -3,10 +3,8 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -18,7 +16,7 @@ from components.rewards.score import Scorer
 from components.rl.advantage import Advantage, batch_advantages
 from components.rl.batch import prompts_of_step
 from components.rl.dynamic import Groups, fill_groups, teaches
-from components.rl.forward import completion_logprobs
+from components.rl.forward import Run, frozen_logprobs, on
 from components.rl.metrics import rollout_metrics
 from components.rl.objectives import Loss
 from components.rl.update import Trained, split_at_random, update_policy
@@ -231,25 +229,18 @@ class GrpoTrainer:
             old = self._logprobs(self.engine.forward, batch)
             batch = [replace(t, old_logprobs=logp) for t, logp in zip(batch, old, strict=True)]
         if self.reference is not None:
-            ref = self._logprobs(partial(_apply, self.reference), batch)
+            ref = self._logprobs(on(self.reference), batch)
             batch = [replace(t, ref_logprobs=logp) for t, logp in zip(batch, ref, strict=True)]
         return batch
 
-    def _logprobs(self, run: Callable[..., Any], batch: Sequence[Trained]) -> list[Tensor]:
-        """Log-probabilities of the whole batch, each rank computing its share; ``run`` applies a function to a model."""
-        found: dict[int, list[float]] = {}
-        lengths = [t.length for t in batch]
-        turns = ranks.turns(lengths, self.objective.micro_tokens, rank=ranks.rank(), world=ranks.world_size())
-        for turn in turns:
-            part = [batch[i].rollout for i in turn.rows]
-            sampling = {"pad_id": self.pad_id, "temperature": self.objective.sampling.temperature}
-            with torch.no_grad():
-                logp, _ = run(completion_logprobs, part, **sampling)
-            if turn.counts:
-                values = logp.split([len(r.ids) for r in part])
-                found |= {i: v.tolist() for i, v in zip(turn.rows, values, strict=True)}
-        everything = {i: v for of_rank in ranks.gather(list(found.items())) for i, v in of_rank}
-        return [torch.tensor(everything[i], device=self.model.device) for i in range(len(batch))]
+    def _logprobs(self, run: Run, batch: Sequence[Trained]) -> list[Tensor]:
+        return frozen_logprobs(
+            run,
+            [t.rollout for t in batch],
+            pad_id=self.pad_id,
+            temperature=self.objective.sampling.temperature,
+            max_tokens=self.objective.micro_tokens,
+        )
 
 
 def _rollout(values: dict[str, Any]) -> Rollout:
@@ -259,7 +250,3 @@ def _rollout(values: dict[str, Any]) -> Rollout:
 
 def _plain_logprobs(model: PreTrainedModel, prompt_ids: tuple[int, ...], ids: tuple[int, ...]) -> Sequence[float]:
     return model_logprobs(model)(prompt_ids, ids)
-
-
-def _apply(model: PreTrainedModel, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-    return function(model, *arguments, **named)

@@ -9,7 +9,6 @@ dies (PR_SET_PDEATHSIG; elsewhere than on Linux the end of its input does) and w
 """
 
 import contextlib
-import ctypes
 import importlib
 import json
 import os
@@ -23,12 +22,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from components.data.schema import Row
+from components.launch.prctl import PR_SET_PDEATHSIG, prctl
 from components.rewards.base import Score
 from components.scoring.wire import HEAD, decode_row, encode, score_fields
 
 Judge = Callable[[str, Row], Score]
 
-PR_SET_PDEATHSIG = 1
 ALARM_AFTER_S = 1.0
 PROBE = "<think></think>\\boxed{0}"
 """An answer that costs nothing: what goes wrong when it is judged is the doing of the gold."""
@@ -116,10 +115,7 @@ def _alarm(seconds: float) -> None:
 
 def _die_with_parent(parent_pid: int) -> None:
     """End with the thread that started this process: the pool's dispatcher, which lives as long as the pool."""
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.prctl(ctypes.c_int(PR_SET_PDEATHSIG), ctypes.c_ulong(signal.SIGKILL), 0, 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:  # it died before the line above could count
         os._exit(1)
 

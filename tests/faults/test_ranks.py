@@ -158,10 +158,10 @@ exec "$@"
 """Stands for ssh to this machine, as DeepSpeed's launcher calls it to probe its hosts."""
 
 
+@pytest.mark.extra
 def test_under_deepspeeds_launcher_too_a_killed_rank_ends_the_others_and_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("deepspeed", reason="DeepSpeed is not in the core environment; `make cpu` installs it")
     (tmp_path / "hosts").write_text("localhost slots=2\n")
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "ssh").write_text(SSH)

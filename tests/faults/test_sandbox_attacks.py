@@ -14,7 +14,7 @@ from components.sandbox import choose, seccomp, slots
 from components.sandbox.base import End, Limits, MiB, Outcome, Program, Sandbox
 from components.sandbox.bubblewrap import Bubblewrap
 from components.sandbox.rlimits import ResourceLimits
-from tests.conftest import need_program
+from tests.conftest import need_program, not_installed
 from tests.faults import sandbox_attacks
 from tests.faults.sandbox_attacks import ATTACKS, left_behind
 
@@ -79,7 +79,7 @@ def test_an_attack_ends_as_foreseen_and_the_host_is_as_before(sandbox: Sandbox, 
 
 def test_the_filter_refuses_what_namespaces_allow(sandbox: Sandbox) -> None:
     if seccomp.program() is None:
-        pytest.skip("libseccomp.so.2 is not installed; `make system` installs it where apt and root are at hand")
+        not_installed("libseccomp.so.2")
     with sandbox_attacks.host() as machine:
         traced = sandbox_attacks.attack(sandbox, "ptrace of process 1", machine).report
         spaces = sandbox_attacks.attack(sandbox, "namespaces and mounts", machine).report.decode()

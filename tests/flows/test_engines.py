@@ -7,6 +7,8 @@ from safetensors.numpy import load_file
 
 from tests.runs import run_recipe, stages
 
+pytestmark = pytest.mark.extra
+
 
 def weights(home: Path, *overrides: str) -> dict[str, object]:
     summary = run_recipe(home, "smoke", "flow='r1_zero'", "r1_zero.steps=10", *overrides, timeout=580)
@@ -16,7 +18,6 @@ def weights(home: Path, *overrides: str) -> dict[str, object]:
 
 
 def test_two_ranks_of_deepspeed_train_what_one_process_trains(tmp_path: Path) -> None:
-    pytest.importorskip("deepspeed", reason="DeepSpeed is not in the core environment; `make cpu` installs it")
     single = weights(tmp_path)
     for stage in (2, 3):
         engine = ("run.engine.kind='deepspeed'", "run.engine.ranks=2", f"run.engine.zero_stage={stage}")
@@ -28,5 +29,4 @@ def test_two_ranks_of_deepspeed_train_what_one_process_trains(tmp_path: Path) ->
 
 
 def test_rollouts_may_come_from_vllm(tmp_path: Path) -> None:
-    pytest.importorskip("vllm", reason="vLLM is not in the core environment; `make cpu` installs it")
     assert weights(tmp_path, "run.sampler='vllm'")

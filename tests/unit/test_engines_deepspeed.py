@@ -6,13 +6,13 @@ from components.engines.deepspeed import Zero
 from components.errors import ConfigError
 from components.launch.keeper import run_program
 
+pytestmark = pytest.mark.extra
 STAGES = [0, 1, 2, 3]
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one rank", "two ranks"])
 def found(request, tmp_path_factory):
     """All figures of one start: importing DeepSpeed takes longer than what is tested."""
-    pytest.importorskip("deepspeed", reason="DeepSpeed is not in the core environment; `make cpu` installs it")
     work = tmp_path_factory.mktemp(f"ranks-{request.param}")
     spec = {"ranks": request.param, "work": str(work)}
     with pytest.MonkeyPatch.context() as patch:

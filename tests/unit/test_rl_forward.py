@@ -10,7 +10,7 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 import components.rl.forward as module
 from components.attention import NAME, open_attention
-from components.rl.forward import completion_logprobs, frozen_logprobs, packing_pays
+from components.rl.forward import completion_logprobs, frozen_logprobs, on, packing_pays
 from tests.fakes.tiny import PAD, make_rollout, plain_logprobs, tiny_model
 
 
@@ -120,8 +120,8 @@ def test_an_opened_model_attends_as_before_to_the_bit_and_is_saved_without_a_tra
 
 def test_frozen_log_probabilities_do_not_depend_on_the_budget():
     model, rollouts = tiny_model(), make_rollouts()
-    whole = frozen_logprobs(model, rollouts, pad_id=PAD, temperature=1.0, max_tokens=10**6)
-    pieces = frozen_logprobs(model, rollouts, pad_id=PAD, temperature=1.0, max_tokens=20)
+    whole = frozen_logprobs(on(model), rollouts, pad_id=PAD, temperature=1.0, max_tokens=10**6)
+    pieces = frozen_logprobs(on(model), rollouts, pad_id=PAD, temperature=1.0, max_tokens=20)
     assert [len(p) for p in whole] == [len(r.ids) for r in rollouts]
     for one, other in zip(whole, pieces, strict=True):
         assert_close(one, other, atol=1e-5, rtol=0)

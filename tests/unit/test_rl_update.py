@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from components.rl.forward import completion_logprobs, frozen_logprobs
+from components.rl.forward import completion_logprobs, frozen_logprobs, on
 from components.rl.objectives import Loss
 from components.rl.update import Trained, split_at_random, update_policy
 from tests.fakes.tiny import EOS, LookingEngine, make_rollout, plain_logprobs, tiny_model
@@ -60,7 +60,7 @@ def test_log_probabilities_are_those_of_a_plain_forward_pass(model):
 
 def test_frozen_log_probabilities_keep_their_order_and_carry_no_gradient(model):
     rollouts = [t.rollout for t in make_batch(model)]
-    found = frozen_logprobs(model, rollouts, pad_id=0, temperature=0.9, max_tokens=30)
+    found = frozen_logprobs(on(model), rollouts, pad_id=0, temperature=0.9, max_tokens=30)
     for rollout, logp in zip(rollouts, found, strict=True):
         assert_close(logp, torch.tensor(rollout.logprobs), atol=1e-5, rtol=0)
         assert not logp.requires_grad

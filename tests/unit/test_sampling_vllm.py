@@ -17,8 +17,7 @@ from components.sampling.server import SamplerSpec
 from components.tinyworld.model import build_model
 from tests.fakes.tiny import EOS, PAD, VOCAB, plain_logprobs
 
-pytest.importorskip("vllm", reason="vLLM is not installed; `make cpu` installs it")
-
+pytestmark = pytest.mark.extra
 SQUARE = "model.layers.1.self_attn.o_proj.weight"
 LONG = tuple(2 + i % 37 for i in range(70))  # two blocks of the prefix cache and a rest
 
