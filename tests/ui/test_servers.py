@@ -114,7 +114,7 @@ def test_mlflow_shows_the_parent_run_and_the_champion(pages: Ran, page: Page) ->
 def test_mlflow_draws_the_curves_of_a_stage(pages: Ran, page: Page) -> None:
     with closing(sqlite3.connect(pages.home / "mlflow.db")) as database:
         ((stage,),) = database.execute("select run_uuid from runs where name = 'r1_zero'")
-    _says(page, f"http://127.0.0.1:{MLFLOW}/#/experiments/1/runs/{stage}/model-metrics", "pass_at_1")
+    _says(page, f"http://127.0.0.1:{MLFLOW}/#/experiments/1/runs/{stage}/model-metrics", "clip_ratio", "preflight")
     expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=APPEARS_MS)
 
 
