@@ -22,7 +22,6 @@ import resource
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from trl_side import BETAS, Spent, clocks, run_trl, since
 
 from components.data.schema import Row
 from components.engines.single import SingleEngine
@@ -40,9 +40,8 @@ from components.rl.trainer import GrpoTrainer, Objective
 from components.sampling.base import Sampling
 from components.sampling.transformers import TransformersSampler
 
-RATE, BETAS, PAD = 1e-5, (0.9, 0.95), 0
+RATE, PAD = 1e-5, 0
 SIDES = ("trl", "r1flow")
-Spent = tuple[float, float]  # seconds, CPU seconds
 
 
 @dataclass(frozen=True)
@@ -172,17 +171,8 @@ def in_turn(setting: Setting, repeat: int) -> dict[str, list[Spent]]:
         spent["r1flow"].append(since(started))
         spent["trl"].append(theirs)
 
-    run_trl(setting, repeat + 1, after)
+    trl(setting, repeat + 1, after)
     return {side: found[1:] for side, found in spent.items()}
-
-
-def clocks() -> Spent:
-    return time.perf_counter(), time.process_time()
-
-
-def since(started: Spent) -> Spent:
-    wall, cpu = clocks()
-    return wall - started[0], cpu - started[1]
 
 
 def reward(text: str) -> float:
@@ -226,65 +216,30 @@ def r1flow(setting: Setting) -> GrpoTrainer:
     )
 
 
-def run_trl(setting: Setting, steps: int, after: Callable[[int, Spent], None]) -> None:
+def trl(setting: Setting, steps: int, after: Callable[[int, Spent], None]) -> None:
     """``steps`` steps of GRPOTrainer; ``after`` is told each one's number and cost."""
-    from datasets import Dataset
-    from transformers import TrainerCallback
-    from trl import GRPOConfig, GRPOTrainer
-
-    class Watch(TrainerCallback):  # type: ignore[misc]
-        started: Spent = (0.0, 0.0)
-
-        def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.started = clocks()
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            after(state.global_step, since(self.started))
-
-    with tempfile.TemporaryDirectory() as directory:
-        config = GRPOConfig(
-            output_dir=directory,
-            use_cpu=True,
-            bf16=False,
-            per_device_train_batch_size=setting.prompts * setting.samples,
-            num_generations=setting.samples,
-            steps_per_generation=1,
-            max_completion_length=setting.completion,
-            beta=0.0,
-            loss_type="grpo",
-            temperature=1.0,
-            learning_rate=RATE,
-            lr_scheduler_type="constant",
-            optim="adamw_torch_fused",
-            adam_beta1=BETAS[0],
-            adam_beta2=BETAS[1],
-            max_grad_norm=1.0,
-            gradient_checkpointing=False,
-            max_steps=steps,
-            save_strategy="no",
-            logging_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-            dataloader_pin_memory=False,
-        )
-        GRPOTrainer(
-            model=setting.model(),
-            reward_funcs=lambda completions, **_: [reward(text) for text in completions],
-            args=config,
-            train_dataset=Dataset.from_dict({"prompt": setting.texts()}),
-            processing_class=setting.tokenizer(),
-            callbacks=[Watch()],
-        ).train()
+    run_trl(
+        setting.model(),
+        setting.tokenizer(),
+        setting.texts(),
+        lambda ids, _: [reward(text) for text in setting.tokenizer().batch_decode(ids, skip_special_tokens=True)],
+        prompts=setting.prompts,
+        samples=setting.samples,
+        max_tokens=setting.completion,
+        rate=RATE,
+        steps=steps,
+        after=after,
+    )
 
 
 def peak_of(setting: Setting, side: str) -> int:
     """Bytes at the peak of two steps above those that were resident when the first began to be set up."""
     if side == "trl":
         import datasets  # noqa: F401
-        import trl.trainer.grpo_trainer  # noqa: F401
+        import trl.trainer.grpo_trainer
     before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     if side == "trl":
-        run_trl(setting, 2, lambda step, spent: None)
+        trl(setting, 2, lambda step, spent: None)
     else:
         trainer = r1flow(setting)
         trainer.step(1), trainer.step(2)

@@ -134,9 +134,10 @@ class GrpoTrainer:
         """The completions of some rows, each with its index among the step's."""
         if not rows:
             return []
+        prompts = [self.encode(row) for _, row in rows]
         requests = [
-            Request(self.encode(row), derive_seed(self.seed, *purpose, row.id, index, sample))
-            for index, row in rows
+            Request(prompt, derive_seed(self.seed, *purpose, row.id, index, sample))
+            for prompt, (index, row) in zip(prompts, rows, strict=True)
             for sample in range(samples)
         ]
         repeated = [row for _, row in rows for _ in range(samples)]
