@@ -123,7 +123,9 @@ def test_the_sampler_works_while_the_trainer_does():
 
     class Meeting(TransformersSampler):
         def generate(self, requests, *arguments, **named):
-            if self.version == 0 and sampling.is_set():  # the second step's rollouts: the first update must be under way
+            if (
+                self.version == 0 and sampling.is_set()
+            ):  # the second step's rollouts: the first update must be under way
                 assert updating.wait(30)
             sampling.set()
             return super().generate(requests, *arguments, **named)
@@ -143,9 +145,9 @@ def test_the_sampler_works_while_the_trainer_does():
 
 
 def test_old_rollouts_may_disagree_but_the_first_must_not():
+    wrong = make(AsyncTrainer, 1, TransformersSampler(tiny_model(seed=1), eos_id=EOS, pad_id=PAD))
+    wrong.start(0, STEPS)  # without sync, which would have mended it
     with pytest.raises(WeightSyncError, match="step 1: trainer and sampler disagree"):
-        wrong = make(AsyncTrainer, 1, TransformersSampler(tiny_model(seed=1), eos_id=EOS, pad_id=PAD))
-        wrong.start(0, STEPS)  # without sync, which would have mended it
         wrong.step(1)
     history = walk(started(1, max_mismatch=1e-4), [1, 2, 3])
     assert history[0]["mismatch"] < 1e-4 < history[2]["mismatch"]
@@ -175,7 +177,9 @@ def test_a_tensor_that_is_not_renewed_stops_the_run_by_name():
 
     trainer = started(1, Forgetful(tiny_model(), eos_id=EOS, pad_id=PAD))
     walk(trainer, [1, 2])
-    with pytest.raises(WeightSyncError, match=r"version 1: the sampler does not serve the trainer's model\.norm\.weight"):
+    with pytest.raises(
+        WeightSyncError, match=r"version 1: the sampler does not serve the trainer's model\.norm\.weight"
+    ):
         trainer.step(3)
 
 
@@ -200,7 +204,7 @@ def test_what_computes_with_other_weights_than_it_shows_stops_the_run():
 
     trainer = started(1, Liar(tiny_model(), eos_id=EOS, pad_id=PAD), learning_rate=0.1)
     walk(trainer, [1, 2])
-    with pytest.raises(WeightSyncError, match="version 1: every tensor .* log-probabilities"):
+    with pytest.raises(WeightSyncError, match=r"version 1: every tensor .* log-probabilities"):
         trainer.step(3)
 
 
@@ -208,7 +212,9 @@ def test_rollouts_of_another_version_than_the_schedules_are_refused():
     trainer = make(AsyncTrainer, 1)
     trainer.sync(4)
     trainer.start(0, STEPS)
-    with pytest.raises(WeightSyncError, match=r"step 1: rollouts of policy version \[4\], where the schedule has version 0"):
+    with pytest.raises(
+        WeightSyncError, match=r"step 1: rollouts of policy version \[4\], where the schedule has version 0"
+    ):
         trainer.step(1)
 
 
