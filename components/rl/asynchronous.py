@@ -59,6 +59,7 @@ class AsyncTrainer(GrpoTrainer):
             raise ValueError("a sampler that shares the trainer's weights cannot sample while they change")
         self._last_step = last_step
         self._done = done
+        self._dtype = self.model.dtype
         for step in range(done + 1, done + self.objective.staleness + 2):
             if step not in self._ready:
                 self._order(step)
@@ -133,7 +134,7 @@ class AsyncTrainer(GrpoTrainer):
     def _make(self, step: int, snapshot: Snapshot | None) -> Drawn:
         """In the thread: no collective, and nothing of the model that the trainer trains."""
         if snapshot is not None:
-            serve_snapshot(self.sampler, snapshot, self.model.dtype)
+            serve_snapshot(self.sampler, snapshot, self._dtype)
         began = time.monotonic()
         objective = self.objective
         rows = prompts_of_step(self.pools, objective.mixture, step=step, num=objective.prompts_per_step, seed=self.seed)
