@@ -65,11 +65,14 @@ class GrpoConfig(Section):
     entropy_weight: Weight = 0.0
     """Bonus for entropy."""
     correction: Correction = "none"
-    """For a sampler that computes otherwise than the trainer: weigh tokens by the ratio of the two probabilities."""
+    """For a sampler that computes otherwise than the trainer, or with older weights (then `tis` unless given): weigh tokens
+    by the ratio of the two probabilities."""
     correction_bounds: tuple[Weight, Positive] | None = None
     """Lowest and highest ratio that is believed. Empty = the usual ones of the correction."""
     max_mismatch: Positive = 0.05
     """Nats between the log-probabilities of sampler and trainer at which a run stops. float32 on a CPU stays under 1e-4."""
+    staleness: Annotated[int, Field(ge=0)] = 0
+    """k: step n trains on rollouts of the policy before step n - k, sampled meanwhile by a process of its own; 0 = take turns."""
     refill_rounds: Annotated[int, Field(ge=0)] = 0
     """Dynamic sampling: so many times further prompts are drawn for groups without signal; 0 = off."""
     drop_truncated: bool = False
@@ -95,6 +98,8 @@ class GrpoConfig(Section):
         if not isinstance(data, dict):
             return data
         filled = OWN.get(str(data.get("algorithm")), {}) | data
+        if filled.get("staleness"):
+            filled.setdefault("correction", "tis")
         if filled.get("correction_bounds") is None and filled.get("correction") in BOUNDS:
             filled["correction_bounds"] = BOUNDS[filled["correction"]]
         return filled
@@ -123,6 +128,7 @@ class GrpoConfig(Section):
         """Settings whose combination is not what either of them promises."""
         if self.mini_batches > self.prompts_per_step * self.samples_per_prompt:
             yield f"mini_batches ({self.mini_batches}) is more than the completions of one step"
+        yield from self._stale()
         if self.dual_clip is not None and self.dual_clip <= 1:
             yield f"dual_clip {self.dual_clip} would silence bad tokens that have not even become likelier: it must be above 1"
         if self.algorithm == "gspo" and self.normalization != "sequence":
@@ -145,3 +151,18 @@ class GrpoConfig(Section):
                 yield f"correction '{self.correction}' only cuts off above; {low} must be 0, or take a mask"
         if sum(self.mixture.values()) <= 0:
             yield "mixture needs one skill with a weight above 0"
+
+    def _stale(self) -> Iterator[str]:
+        """What rollouts of an older policy do not go with."""
+        if self.staleness and self.correction == "none":
+            yield (
+                f"staleness {self.staleness} trains on what an older policy has sampled; correction 'none' would take it for "
+                "the policy's own. Take 'tis', or leave correction out"
+            )
+        if self.staleness and self.refill_rounds:
+            yield (
+                "staleness and refill_rounds exclude each other: how many further prompts a step needs is known only when "
+                "its rewards are, so it could not be sampled ahead in one go"
+            )
+        if self.staleness >= self.steps:
+            yield f"staleness ({self.staleness}) is not below steps ({self.steps}): the start model would sample all of them"

@@ -196,7 +196,9 @@ class Recipe(Section):
         if self.student_rl and not self.student:
             raise ValueError("student_rl needs a student")
         rl = (self.r1_zero, self.grpo, self.grpo2, self.student_rl)
-        if self.run.sampler == "transformers" and any(stage and stage.correction != "none" for stage in rl):
+        if self.run.sampler == "transformers" and any(
+            stage and stage.correction != "none" and not stage.staleness for stage in rl
+        ):
             raise ValueError(
                 "a correction needs another sampler than 'transformers', which computes as the trainer does"
             )

@@ -19,6 +19,7 @@ from components.programs.journal import Journal
 from components.programs.language_model import LanguageModel, open_model, scoring
 from components.programs.spec import Spec, model_dir
 from components.rewards.score import Scorer
+from components.rl.asynchronous import AsyncTrainer
 from components.rl.doctor import diagnose
 from components.rl.metrics import rollout_metrics
 from components.rl.objectives import Loss
@@ -41,7 +42,7 @@ def main(raw: dict[str, Any]) -> dict[str, Any]:
     config = GrpoConfig.model_validate(spec.config["grpo"])
     with ranks.join(resolve_device(spec.run.device), engine.timeout_s) as device:
         lm = open_model(spec, spec.inputs["policy"], device=str(device), dtype=engine.dtype)
-        with scoring(spec, lm, config.rewards.weights(), config) as score, lm.sampler(spec) as sampler:
+        with scoring(spec, lm, config.rewards.weights(), config) as score, lm.sampler(spec, config) as sampler:
             return train(spec, config, lm, score, sampler)
 
 
@@ -62,7 +63,7 @@ def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, samp
     pools: dict[str, list[Row]] = defaultdict(list)
     for row in load_rows(spec.inputs["dataset"] / "train.jsonl"):
         pools[row.skill].append(row)
-    trainer = GrpoTrainer(
+    trainer = (AsyncTrainer if config.staleness else GrpoTrainer)(
         engine,
         lm.model,
         sampler,
@@ -76,10 +77,13 @@ def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, samp
         seed=spec.seed,
     )
     journal = Journal(spec, engine, every=config.checkpoint_every, last_step=config.steps)
-    done = journal.resume(reference)
+    ahead = trainer if isinstance(trainer, AsyncTrainer) else None
+    done = journal.resume(reference, ahead)
     trainer.sync(done)
     if done == 0:
         journal.record(0, preflight(trainer, pools, config, spec.seed))
+    if ahead is not None:
+        ahead.start(done, config.steps)
     metrics: dict[str, float] = {}
     seen: list[dict[str, float]] = []
     for step in range(done + 1, config.steps + 1):
@@ -113,6 +117,7 @@ def objective(config: GrpoConfig) -> Objective:
         mini_batches=config.mini_batches,
         reference_every=config.reference_every,
         refill_rounds=config.refill_rounds,
+        staleness=config.staleness,
         drop_truncated=config.drop_truncated,
         max_mismatch=config.max_mismatch,
         micro_tokens=config.micro_tokens,

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from transformers import PreTrainedModel
 
@@ -21,6 +22,14 @@ from components.tracking.metrics import Spool
 HISTORY = "history.jsonl"
 
 
+class Ahead(Protocol):
+    """What a trainer has made ahead of its steps: ``components.rl.asynchronous``."""
+
+    def save(self, directory: Path) -> None: ...
+
+    def load(self, directory: Path) -> None: ...
+
+
 class Journal:
     """Keeps a run killable: whatever it recorded up to the last checkpoint survives, what came later is forgotten.
 
@@ -34,6 +43,7 @@ class Journal:
         self.every = every
         self.last_step = last_step
         self.reference: PreTrainedModel | None = None
+        self.ahead: Ahead | None = None
         self._store = open_store(spec.store)
         self._checkpoints = Checkpoints(self._store, f"{spec.checkpoints}/state")
         self._spool = Spool(spec.spool)
@@ -43,15 +53,17 @@ class Journal:
         self._writes = ranks.rank() == 0
         spec.out.mkdir(parents=True, exist_ok=True)
 
-    def resume(self, reference: PreTrainedModel | None = None) -> int:
+    def resume(self, reference: PreTrainedModel | None = None, ahead: Ahead | None = None) -> int:
         """Load the last complete checkpoint, if any; returns the step it was taken after (0: from the start)."""
-        self.reference = reference
+        self.reference, self.ahead = reference, ahead
         step = self._checkpoints.latest() or 0
         if step:
             with tempfile.TemporaryDirectory(dir=self.spec.work) as name:
                 directory = Path(name)
                 self._checkpoints.load(step, directory)
                 load_state(directory, self.engine, reference)
+                if ahead is not None:
+                    ahead.load(directory)
                 self._history = (directory / HISTORY).read_text().splitlines()
         if self._writes:
             self._spool.truncate_after(step)
@@ -81,6 +93,8 @@ class Journal:
         with tempfile.TemporaryDirectory(dir=self.spec.work) as name:
             directory = Path(name)
             save_state(directory, self.engine, self.reference)
+            if self.ahead is not None:
+                self.ahead.save(directory)
             if not self._writes:
                 return
             (directory / HISTORY).write_text("\n".join(self._history) + "\n")

@@ -60,9 +60,10 @@ class LanguageModel:
         return str(self.tokenizer.decode(ids[:end], skip_special_tokens=False))
 
     @contextmanager
-    def sampler(self, spec: Spec) -> Iterator[Sampler]:
-        """The recipe's sampler: this very model, or vLLM on the same directory in a process of its own."""
-        if spec.run.sampler != "vllm":
+    def sampler(self, spec: Spec, grpo: GrpoConfig | None = None) -> Iterator[Sampler]:
+        """The recipe's sampler: this very model, or one on the same directory in a process of its own: vLLM, and either
+        where ``grpo`` has it work while the trainer does."""
+        if spec.run.sampler != "vllm" and not (grpo and grpo.staleness):
             model = self.model
             if spec.run.engine.kind == "deepspeed" and spec.run.engine.zero_stage == 3:
                 # The policy's own weights are empty between its passes: a copy serves.
@@ -72,11 +73,12 @@ class LanguageModel:
             yield TransformersSampler(model, eos_id=self.eos_id, pad_id=self.pad_id)
             return
         served = SamplerSpec(
-            kind="vllm",
+            kind="vllm" if spec.run.sampler == "vllm" else "transformers",
             model=self.directory,
             eos_id=self.eos_id,
             pad_id=self.pad_id,
-            device=resolve_device(spec.run.device),
+            device=str(self.model.device),
+            dtype="bfloat16" if self.model.dtype == torch.bfloat16 else "float32",
             threads=spec.run.threads,
         )
         with RemoteSampler(served, spec.work / f"sampler-{ranks.rank()}") as sampler:

@@ -1,7 +1,8 @@
 """Corrections for a sampler whose probabilities are not the trainer's: other kernels, another precision, older weights.
 
-The weight of a token is built from ``rho = exp(trainer_logp - sampler_logp)``, both of the policy that sampled. It is a
-constant factor of the policy term (and of nothing else). Tensors are flat over completion tokens, ``lengths`` (rows,).
+The weight of a token is built from ``rho = exp(trainer_logp - sampler_logp)``: the trainer's at the start of the step, the
+sampler's when it sampled (the same policy, unless the sampler works ahead). It is a constant factor of the policy term
+(and of nothing else). Tensors are flat over completion tokens, ``lengths`` (rows,).
 """
 
 from typing import Literal

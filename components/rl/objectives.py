@@ -45,8 +45,10 @@ class Loss:
 class Tokens:
     """Completion tokens as the loss sees them, flat, (N,) each, beside ``lengths`` (rows,).
 
-    ``logp`` and ``entropy`` carry a gradient. ``old`` are the trainer's log-probabilities of the policy that sampled,
-    ``sampled`` the sampler's own, ``reference`` the frozen model's or None.
+    ``logp`` and ``entropy`` carry a gradient. ``old`` are the trainer's log-probabilities at the start of the step,
+    ``sampled`` the sampler's own, ``reference`` the frozen model's or None. Where an older policy has sampled, this is the
+    decoupled objective of AReaL (arXiv 2505.24298): the ratio that is clipped is ``pi / pi_old``, and the correction is of
+    ``pi_old / pi_sampled``.
     """
 
     logp: Tensor

@@ -41,6 +41,7 @@ class Objective:
     mini_batches: int = 1
     reference_every: int = 0
     refill_rounds: int = 0
+    staleness: int = 0
     drop_truncated: bool = False
     max_mismatch: float = 0.05
     micro_tokens: int = 16384
@@ -84,9 +85,7 @@ class GrpoTrainer:
         """Step ``step`` (from 1): the groups that were sampled and the step's metrics."""
         started = time.monotonic()
         objective = self.objective
-        drawn = fill_groups(
-            lambda refill, num: self._draw(step, refill, num), objective.prompts_per_step, objective.refill_rounds
-        )
+        drawn = self.draw(step)
         sampled = time.monotonic()
         advantages = batch_advantages([[r.reward for r in g] for g in drawn], objective.advantage)
         groups = [Group(members, tuple(values)) for members, values in zip(drawn, advantages, strict=True)]
@@ -104,6 +103,13 @@ class GrpoTrainer:
             "time/tokens_per_s": tokens / (ended - started),
         }
 
+    def draw(self, step: int) -> Groups:
+        """The step's scored groups, sampled now."""
+        objective = self.objective
+        return fill_groups(
+            lambda refill, num: self._draw(step, refill, num), objective.prompts_per_step, objective.refill_rounds
+        )
+
     def _draw(self, step: int, refill: int, num: int) -> Groups:
         """``num`` groups: of the step's own prompts, or of further ones, which depend on (seed, step, refill) alone."""
         size = self.objective.samples_per_prompt
@@ -115,20 +121,18 @@ class GrpoTrainer:
             seed = derive_seed(seed, "refill", step, refill)
             rows = prompts_of_step(self.pools, mixture, step=1, num=num, seed=seed)
             rollouts = self.rollouts(rows, size, "step", step, "refill", refill)
-        return [tuple(rollouts[i : i + size]) for i in range(0, len(rollouts), size)]
+        return grouped(rollouts, size)
 
     def rollouts(self, rows: Sequence[Row], samples: int, *purpose: str | int) -> list[Rollout]:
         """``samples`` scored completions of every row, row by row. Seeds depend on (run, purpose, row, sample) only.
 
         Each rank samples and scores every n-th row; all ranks get all.
         """
-        rank, world = ranks.rank(), ranks.world_size()
-        mine = self._rollouts(list(enumerate(rows))[rank::world], samples, *purpose)
-        if world == 1:
-            return mine
-        dealt = [[_rollout(values) for values in of_rank] for of_rank in ranks.gather([asdict(r) for r in mine])]
-        turns = [divmod(index, world) for index in range(len(rows))]
-        return [r for turn, owner in turns for r in dealt[owner][turn * samples : (turn + 1) * samples]]
+        return gathered(self.share(rows, samples, *purpose), len(rows), samples)
+
+    def share(self, rows: Sequence[Row], samples: int, *purpose: str | int) -> list[Rollout]:
+        """This rank's part of :meth:`rollouts`, without a word to the others."""
+        return self._rollouts(list(enumerate(rows))[ranks.rank() :: ranks.world_size()], samples, *purpose)
 
     def _rollouts(self, rows: Sequence[tuple[int, Row]], samples: int, *purpose: str | int) -> list[Rollout]:
         """The completions of some rows, each with its index among the step's."""
@@ -163,6 +167,7 @@ class GrpoTrainer:
                 language=score.language,
                 format_ok=score.format_ok,
                 reflections=score.reflections,
+                policy_version=self.sampler.version,
             )
             for index, (row, request, completion, text, score) in enumerate(
                 zip(repeated, requests, completions, texts, scores, strict=True)
@@ -186,6 +191,10 @@ class GrpoTrainer:
                 dtype=self.model.dtype,
             )
 
+    def max_mismatch(self, step: int) -> float:
+        """Nats by which sampler and trainer may disagree on a token of step ``step``."""
+        return self.objective.max_mismatch
+
     def _update(self, groups: Sequence[Group], step: int) -> dict[str, float]:
         objective = self.objective
         batch = self._batch(groups)
@@ -201,7 +210,7 @@ class GrpoTrainer:
             for part in split_at_random(batch, objective.mini_batches, derive_seed(self.seed, "mini-batches", step))
         ]
         mismatch = max(o["mismatch"] for o in outcomes)
-        if mismatch > objective.max_mismatch:
+        if mismatch > self.max_mismatch(step):
             raise WeightSyncError(
                 f"step {step}: trainer and sampler disagree by {mismatch:.3f} nats on a sampled token (limit "
                 f"{objective.max_mismatch}); the sampler does not serve the trainer's weights. Where it merely computes in "
@@ -242,6 +251,21 @@ class GrpoTrainer:
             temperature=self.objective.sampling.temperature,
             max_tokens=self.objective.micro_tokens,
         )
+
+
+def grouped(rollouts: Sequence[Rollout], size: int) -> Groups:
+    """Rollouts that come prompt by prompt as groups of ``size``."""
+    return [tuple(rollouts[i : i + size]) for i in range(0, len(rollouts), size)]
+
+
+def gathered(mine: list[Rollout], prompts: int, samples: int) -> list[Rollout]:
+    """All ranks' shares of ``prompts`` in the prompts' order. All ranks call it, in their main threads."""
+    world = ranks.world_size()
+    if world == 1:
+        return mine
+    dealt = [[_rollout(values) for values in of_rank] for of_rank in ranks.gather([asdict(r) for r in mine])]
+    turns = [divmod(index, world) for index in range(prompts)]
+    return [r for turn, owner in turns for r in dealt[owner][turn * samples : (turn + 1) * samples]]
 
 
 def _rollout(values: dict[str, Any]) -> Rollout:

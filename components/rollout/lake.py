@@ -40,7 +40,7 @@ def shard_name(first: int, last: int) -> str:
 
 
 def write_shard(path: Path, steps: Iterable[tuple[int, Sequence[Group]]]) -> None:
-    """Write the groups of ``steps`` (step number, groups). Step n was sampled by policy version n - 1."""
+    """Write the groups of ``steps`` (step number, groups). A row's staleness is ``step - 1 - policy_version``."""
     rows = [
         _row(step, r, a)
         for step, groups in steps
@@ -54,7 +54,7 @@ def write_shard(path: Path, steps: Iterable[tuple[int, Sequence[Group]]]) -> Non
 def _row(step: int, rollout: Rollout, advantage: float) -> dict[str, Any]:
     return {
         "step": step,
-        "policy_version": step - 1,
+        "policy_version": rollout.policy_version,
         "prompt_id": rollout.prompt_id,
         "sample": rollout.sample,
         "prompt_ids": rollout.prompt_ids,

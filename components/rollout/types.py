@@ -10,7 +10,7 @@ class Rollout:
 
     ``logprobs`` are the sampler's, at the sampling temperature. ``reward`` is the weighted total (None: not scored),
     ``rewards`` its components by name, ``language`` the share of the target language in the thought (None: no words),
-    ``reflections`` the number of reflection words.
+    ``reflections`` the number of reflection words, ``policy_version`` the weights that sampled it, all its tokens.
     """
 
     prompt_id: str
@@ -26,6 +26,7 @@ class Rollout:
     language: float | None
     format_ok: bool
     reflections: int
+    policy_version: int
 
     @property
     def correct(self) -> bool:

@@ -60,6 +60,21 @@ def prove_weights(
 
     Raises :class:`WeightSyncError`, naming the tensors where the sampler can tell them apart.
     """
+    probe = [Request(tuple(prompt_ids), seed) for seed in range(SAMPLES)]
+    return prove_by(sampler, named_tensors, version, probe, Sampling(TOKENS), logprobs=logprobs, dtype=dtype)
+
+
+def prove_by(
+    sampler: Sampler,
+    named_tensors: Iterable[tuple[str, Tensor]],
+    version: int,
+    probe: Sequence[Request],
+    sampling: Sampling,
+    *,
+    logprobs: Logprobs,
+    dtype: torch.dtype,
+) -> WeightProof:
+    """:func:`prove_weights` with a probe of one's own; ``logprobs`` is asked for what the sampler answers to it."""
     if sampler.version != version:
         raise WeightSyncError(
             f"the sampler serves version {sampler.version}, the trainer is at {version}; load_weights was not called, "
@@ -70,7 +85,7 @@ def prove_weights(
     differing = _differing(sampler, trained, digest)
     if differing:
         raise WeightSyncError(f"version {version}: the sampler does not serve the trainer's {differing}")
-    mismatch, tokens = _mismatch(sampler, logprobs, tuple(prompt_ids))
+    mismatch, tokens = _mismatch(sampler, logprobs, probe, sampling)
     if not mismatch <= LIMITS[dtype]:  # NaN is a mismatch
         raise WeightSyncError(
             f"version {version}: every tensor that the sampler reports is the trainer's, yet their log-probabilities "
@@ -112,12 +127,11 @@ def _differing(sampler: Sampler, trained: Sequence[tuple[str, Tensor]], digest: 
     return ", ".join(names[:NAMED]) + more
 
 
-def _mismatch(sampler: Sampler, logprobs: Logprobs, prompt_ids: tuple[int, ...]) -> tuple[float, int]:
+def _mismatch(sampler: Sampler, logprobs: Logprobs, probe: Sequence[Request], sampling: Sampling) -> tuple[float, int]:
     """The largest difference in log p, and over how many tokens."""
-    completions = sampler.generate([Request(prompt_ids, seed) for seed in range(SAMPLES)], Sampling(TOKENS))
     differences = [
         abs(ours - theirs)
-        for completion in completions
-        for ours, theirs in zip(logprobs(prompt_ids, completion.ids), completion.logprobs, strict=True)
+        for request, completion in zip(probe, sampler.generate(probe, sampling), strict=True)
+        for ours, theirs in zip(logprobs(request.prompt_ids, completion.ids), completion.logprobs, strict=True)
     ]
     return float(torch.tensor(differences, dtype=torch.float64).max()), len(differences)

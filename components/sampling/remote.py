@@ -46,7 +46,8 @@ class RemoteSampler:
         outcome.write_json(self._work / "spec.json", spec.model_dump(mode="json"))
         self._log = self._work / "log.txt"
         ours, theirs = socket.socketpair()
-        self._channel: Channel | None = Channel(ours)
+        channel = Channel(ours)
+        self._channel: Channel | None = channel
         with theirs, self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 python_command("components.sampling.server", str(theirs.fileno()), str(self._work)),
@@ -57,7 +58,7 @@ class RemoteSampler:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # a session to kill, out of reach of the terminal's Ctrl-C
             )
-        self._version = int(self._answer(time.monotonic() + start_s)["version"])
+        self._version = int(self._answer(channel, time.monotonic() + start_s)["version"])
 
     @property
     def version(self) -> int:
@@ -101,11 +102,13 @@ class RemoteSampler:
         return self._process.pid
 
     def close(self) -> None:
-        """End the process: by its lifeline, and if it does not go, with SIGKILL for its whole tree."""
-        if self._channel is None:
+        """End the process: by its lifeline, and if it does not go, with SIGKILL for its whole tree.
+
+        A call that another thread is in raises :class:`StageFailed` there: it meets the end of the process.
+        """
+        channel, self._channel = self._channel, None
+        if channel is None:
             return
-        self._channel.close()
-        self._channel = None
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
@@ -114,6 +117,7 @@ class RemoteSampler:
             logger.warning("the sampler's process %d did not end within %g s: killed", self.pid, END_S)
             tree.kill_all([self.pid])
             self._process.wait(END_S)
+        channel.close()
 
     def __enter__(self) -> Self:
         return self
@@ -127,18 +131,18 @@ class RemoteSampler:
 
     def _call(self, order: dict[str, Any], finished: Finished | None = None) -> dict[str, Any]:
         """Send ``order`` and wait for its answer; completions that end meanwhile are passed on to ``finished``."""
-        if self._channel is None:
+        channel = self._channel
+        if channel is None:
             raise StageFailed(f"the sampler's process has ended\n{outcome.log_tail(self._log)}")
         deadline = time.monotonic() + self._call_s
         with contextlib.suppress(BrokenPipeError):  # it is gone: what it said last, or its end of file, comes now
-            self._channel.send(order)
-        return self._answer(deadline, finished)
+            channel.send(order)
+        return self._answer(channel, deadline, finished)
 
-    def _answer(self, deadline: float, finished: Finished | None = None) -> dict[str, Any]:
-        assert self._channel is not None
+    def _answer(self, channel: Channel, deadline: float, finished: Finished | None = None) -> dict[str, Any]:
         try:
             while True:
-                message = self._channel.receive(max(deadline - time.monotonic(), 0.0))
+                message = channel.receive(max(deadline - time.monotonic(), 0.0))
                 if message is None:
                     raise StageFailed(f"the sampler's process did not answer in time\n{outcome.log_tail(self._log)}")
                 if "finished" not in message:

@@ -30,6 +30,7 @@ def make_rollout(prompt_ids, ids, *, logprobs=None, prompt_id="p", **fields):
         "language": 1.0,
         "format_ok": True,
         "reflections": 0,
+        "policy_version": 0,
     }
     return Rollout(
         prompt_id=prompt_id,

@@ -30,3 +30,16 @@ def test_two_ranks_of_deepspeed_train_what_one_process_trains(tmp_path: Path) ->
 
 def test_rollouts_may_come_from_vllm(tmp_path: Path) -> None:
     assert weights(tmp_path, "run.sampler='vllm'")
+
+
+def test_two_ranks_whose_samplers_work_ahead_train_what_one_process_trains(tmp_path: Path) -> None:
+    stale = "r1_zero.staleness=1"
+    single = weights(tmp_path, stale)
+    ranked = weights(tmp_path, stale, "run.engine.kind='deepspeed'", "run.engine.ranks=2", "run.engine.zero_stage=3")
+    for name, tensor in single.items():
+        apart = abs(ranked[name] - tensor).max() / abs(tensor).max()
+        assert apart <= 1e-5, f"{name} is off by {apart:.1e}"
+
+
+def test_vllm_may_work_ahead(tmp_path: Path) -> None:
+    assert weights(tmp_path, "run.sampler='vllm'", "r1_zero.staleness=2")

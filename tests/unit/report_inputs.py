@@ -278,4 +278,5 @@ def _rollout(sample: int) -> Rollout:
         language=1.0,
         format_ok=True,
         reflections=0,
+        policy_version=0,
     )

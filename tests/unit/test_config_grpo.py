@@ -87,6 +87,10 @@ def test_settings_read_back_from_a_spec_are_the_same(algorithm, correction):
         ({"correction": "tis", "correction_bounds": (0.5, 2.0)}, "correction 'tis' only cuts off above; 0.5 must be 0"),
         ({"correction": "sequence_tis", "correction_bounds": (0.5, 2.0)}, "only cuts off above"),
         ({"mini_batches": 513}, r"mini_batches \(513\) is more than the completions of one step"),
+        ({"staleness": 1, "steps": 9, "correction": "none"}, "correction 'none' would take it for the policy's own"),
+        ({"staleness": 1, "steps": 9, "refill_rounds": 2}, "staleness and refill_rounds exclude each other"),
+        ({"staleness": 2, "steps": 2}, r"staleness \(2\) is not below steps \(2\)"),
+        ({"staleness": -1}, "staleness"),
         ({"samples_per_prompt": 1}, "samples_per_prompt"),
         ({"refill_rounds": -1}, "refill_rounds"),
         ({"algorithm": "reinforce"}, "algorithm"),
@@ -110,3 +114,12 @@ def test_what_makes_no_sense_is_refused_with_its_reason(changed, reason):
 )
 def test_what_merely_looks_odd_is_allowed(changed):
     make(**changed)
+
+
+def test_rollouts_of_an_older_policy_are_corrected_unless_something_else_is_said():
+    stale = make(staleness=1, steps=9)
+    assert (stale.correction, stale.correction_bounds) == ("tis", (0.0, 2.0))
+    assert (objective(stale).staleness, objective(stale).loss.correction) == (1, "tis")
+    assert GrpoConfig.model_validate(stale.model_dump(mode="json")) == stale
+    assert make(staleness=1, steps=9, correction="icepop").correction_bounds == (0.5, 5.0)
+    assert make().staleness == objective(make()).staleness == 0

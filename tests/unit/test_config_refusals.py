@@ -31,6 +31,12 @@ def test_a_correction_without_anything_to_correct_is_refused() -> None:
         load_recipe("tiny", ["run.sampler=transformers", "grpo.correction=tis"])
 
 
+def test_a_correction_of_what_an_older_policy_has_sampled_is_not() -> None:
+    recipe = load_recipe("tiny", ["run.sampler=transformers", "grpo.staleness=1"])
+    assert recipe.grpo is not None
+    assert (recipe.grpo.staleness, recipe.grpo.correction) == (1, "tis")
+
+
 def test_a_custom_reward_keeps_the_dots_of_its_name() -> None:
     recipe = load_recipe("tiny", ["grpo.rewards.mypkg.mymodule:my_reward=0.5"])
     assert recipe.grpo is not None

@@ -47,6 +47,10 @@ def test_each_cause_is_named_with_its_figures_and_its_mend(changed, cause, evide
     assert str(findings[0]).startswith(f"{cause}: ")
 
 
+def test_an_older_policy_that_samples_rightly_disagrees():
+    assert diagnose(history(mismatch_mean=0.02, staleness=1.0)) == []
+
+
 def test_a_single_thrown_away_gradient_is_told():
     assert [f.cause for f in diagnose(history(last=1, skipped=1.0))] == ["gradients that are not finite"]
 

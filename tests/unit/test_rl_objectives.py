@@ -248,3 +248,29 @@ def test_the_correction_of_a_part_is_the_wholes():
     whole, _ = correction_weights(flat.old, flat.sampled, flat.lengths, "sequence_tis", 0.0, 2.0)
     part, _ = correction_weights(flat.old[:bound], flat.sampled[:bound], flat.lengths[:2], "sequence_tis", 0.0, 2.0)
     assert part.equal(whole[:bound])
+
+
+def test_the_decoupled_objective_by_hand():
+    """Three policies on two tokens with advantage 1: mu has sampled, pi_old began the step, pi is being trained.
+
+    The clip looks at pi / pi_old (1.5, clipped to 1.2; and 1.1), the correction at pi_old / mu (3, truncated to 2; and 0.5):
+    S = (2 x 1.2, 0.5 x 1.1). The clipped token has no gradient, the other's is 0.5 x 1.1.
+    """
+    mu, old, now = [0.1, 0.4], [0.3, 0.2], [0.45, 0.22]
+    logp = torch.tensor(now, dtype=torch.float64).log().requires_grad_()
+    tokens = Tokens(
+        logp=logp,
+        entropy=torch.zeros(2, dtype=torch.float64),
+        old=torch.tensor(old, dtype=torch.float64).log(),
+        sampled=torch.tensor(mu, dtype=torch.float64).log(),
+        advantage=torch.ones(2, dtype=torch.float64),
+        lengths=torch.tensor([2]),
+    )
+    weight = torch.tensor([0.5, 0.5], dtype=torch.float64)
+    parts = policy_loss(tokens, weight, Loss(correction="tis", correction_bounds=(0.0, 2.0)))
+    (gradient,) = torch.autograd.grad(parts.loss, logp)
+    assert parts.loss.item() == pytest.approx(-0.5 * (2 * 1.2 + 0.5 * 1.1), rel=1e-12)
+    assert gradient.tolist() == pytest.approx([0.0, -0.5 * 0.5 * 1.1], rel=1e-12)
+    assert {name: float(parts.sums[name]) for name in ("correction", "corrected", "clip_ratio/high")} == pytest.approx(
+        {"correction": 2.5, "corrected": 1.0, "clip_ratio/high": 1.0}
+    )

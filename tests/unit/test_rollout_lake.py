@@ -23,6 +23,7 @@ def make_group(step, size=3):
             finished=i != 1,
             format_ok=i == 0,
             reflections=i,
+            policy_version=step - 1 - i,
         )
         for i in range(size)
     ]
@@ -43,12 +44,20 @@ def test_every_rollout_comes_back_with_all_it_carried(tmp_path):
     members = [(s, r, a) for s, gs in STEPS for g in gs for r, a in zip(g.rollouts, g.advantages, strict=True)]
     assert len(rows) == len(members) == 20
     for row, (step, rollout, advantage) in zip(rows, members, strict=True):
-        assert (row.pop("step"), row.pop("policy_version"), row.pop("advantage")) == (step, step - 1, advantage)
+        assert (row.pop("step"), row.pop("advantage")) == (step, advantage)
         assert dict(row.pop("rewards")) == rollout.rewards
         for name in ("prompt_ids", "ids", "logprobs"):
             assert tuple(row.pop(name)) == getattr(rollout, name)
         assert row == {name: getattr(rollout, name) for name in row}
-        assert len(row) == 9
+        assert len(row) == 10
+
+
+def test_how_stale_a_completion_was_can_be_read_from_the_lake(tmp_path):
+    write(tmp_path)
+    stale = [
+        (r["sample"], r["step"] - 1 - r["policy_version"]) for r in lake.read(tmp_path, ["sample", "policy_version"])
+    ]
+    assert stale == [(0, 0), (1, 1), (2, 2), (0, 0)] * 5
 
 
 def test_the_same_groups_give_the_same_bytes(tmp_path):

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -105,6 +106,19 @@ def test_a_call_past_its_time_is_an_error_and_leaves_no_process(spec, tmp_path):
     os.kill(sampler.pid, signal.SIGSTOP)
     with pytest.raises(StageFailed, match="did not answer in time"):
         sampler.weights_digest()
+    assert not psutil.pid_exists(sampler.pid)
+
+
+def test_closing_ends_a_call_that_a_thread_is_in(spec, tmp_path):
+    sampler = RemoteSampler(spec, tmp_path)
+    with ThreadPoolExecutor(1) as thread:
+        batch = thread.submit(sampler.generate, [Request((5, 6), i) for i in range(512)] * 200, Sampling(100, 1.0))
+        wait_until(lambda: any(path.name.endswith("requests.parquet") for path in tmp_path.iterdir()))
+        sampler.close()
+        with pytest.raises(StageFailed, match="the sampler's process ended"):
+            batch.result(END_S)
+        with pytest.raises(StageFailed, match="has ended"):
+            thread.submit(sampler.weights_digest).result(END_S)
     assert not psutil.pid_exists(sampler.pid)
 
 

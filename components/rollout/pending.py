@@ -1,0 +1,38 @@
+"""Rollouts that wait for their step, in a checkpoint: what an older policy has sampled and no later one can sample again.
+
+Unlike the lake a file of these gives back every rollout exactly: log-probabilities in 64 bits, rewards in their order.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.rollout import lake
+from components.rollout.types import Rollout
+
+LISTS = ("prompt_ids", "ids", "logprobs")
+EXACT = pa.field("logprobs", pa.list_(pa.float64()))
+SCHEMA = pa.schema([EXACT if field.name == EXACT.name else field for field in lake.SCHEMA if field.name != "advantage"])
+
+
+def write_pending(path: Path, steps: Mapping[int, Sequence[Rollout]]) -> None:
+    """Write the rollouts of every step, in order."""
+    rows = [
+        {"step": step, **asdict(rollout), "rewards": list(rollout.rewards.items())}
+        for step, rollouts in sorted(steps.items())
+        for rollout in rollouts
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), path, compression="zstd")
+
+
+def read_pending(path: Path) -> dict[int, list[Rollout]]:
+    """What :func:`write_pending` wrote."""
+    steps: dict[int, list[Rollout]] = {}
+    for row in pq.read_table(path, schema=SCHEMA).to_pylist():
+        step = row.pop("step")
+        exact = {name: tuple(row[name]) for name in LISTS} | {"rewards": dict(row["rewards"])}
+        steps.setdefault(step, []).append(Rollout(**row | exact))
+    return steps
