@@ -1,6 +1,7 @@
 """Verify a file of answers: JSON lines in, the same lines with verdict and reward out."""
 
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -56,7 +57,7 @@ def verify_file(
     if not source.is_file():
         raise DataError(f"{source}: no such file")
     summary, started = Summary(), time.monotonic()
-    with source.open(encoding="utf-8", errors="surrogatepass") as lines, out.open("w", encoding="utf-8") as sink:
+    with source.open("rb") as lines, out.open("w", encoding="utf-8") as sink:
         numbered = enumerate(lines, 1)
         while chunk := list(islice(numbered, CHUNK)):
             records = list(_read(chunk, summary))
@@ -74,12 +75,15 @@ def verify_file(
     return summary
 
 
-def _read(chunk: list[tuple[int, str]], summary: Summary) -> Iterator[tuple[int, dict[str, Any]]]:
+def _read(chunk: list[tuple[int, bytes]], summary: Summary) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in chunk:
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
+            record = json.loads(line.decode("utf-8", "surrogatepass"))
+        except UnicodeDecodeError:
+            summary.malformed.append((number, "not UTF-8"))
+            continue
         except (ValueError, RecursionError):
             summary.malformed.append((number, "not JSON"))
             continue
@@ -136,7 +140,7 @@ def _row(record: Mapping[str, Any], kind: Kind, number: int) -> Row:
     if kind == "code":
         return Row(id=str(number), prompt="", answer="", verifier="code", source="file", tests=_tests(record))
     gold = record.get("gold")
-    if isinstance(gold, int | float) and not isinstance(gold, bool):
+    if isinstance(gold, int | float) and not isinstance(gold, bool) and abs(gold) < math.inf:
         gold = repr(gold)
     if not isinstance(gold, str):
         raise _Malformed("no text under gold")
@@ -167,7 +171,7 @@ def _language(record: Mapping[str, Any]) -> Score:
     """The share of the language in the thought, or in the whole text where it has none; no words, no reward."""
     text = _text(record, "completion", "prediction", "text")
     try:
-        spec = NaturalLanguage(record.get("language", "en"))
+        spec = NaturalLanguage(_text(record, "language") if "language" in record else "en")
     except ConfigError as error:
         raise _Malformed(str(error)) from None
     share = consistency(thought_of(text) if OPEN in text or CLOSE in text else text, spec)

@@ -240,17 +240,20 @@ def host() -> Iterator[Host]:
                 machine.reached.append("process")
 
 
-def attack(sandbox: Sandbox, name: str, machine: Host, limits: Limits = LIMITS) -> Outcome:
-    """Run one attack."""
+def source_of(name: str, machine: Host) -> str:
+    """An attack as a program, with what it knows of the host."""
     facts = {"port": machine.port, "name": machine.name, "canary": str(machine.canary), "pid": machine.pid}
     source = ATTACKS[name]
     if "{" in source and any("{" + fact in source for fact in facts):
         for fact, value in facts.items():
             source = source.replace("{" + fact + "!r}", repr(value)).replace("{" + fact + "}", str(value))
-    source = source.replace("{{", "{").replace("}}", "}")
-    return sandbox.run(
-        Program([*interpreters.python(), "attack.py"], {"attack.py": (_TRY + source).encode()}, limits=limits)
-    )
+    return _TRY + source.replace("{{", "{").replace("}}", "}")
+
+
+def attack(sandbox: Sandbox, name: str, machine: Host, limits: Limits = LIMITS) -> Outcome:
+    """Run one attack."""
+    files = {"attack.py": source_of(name, machine).encode()}
+    return sandbox.run(Program([*interpreters.python(), "attack.py"], files, limits=limits))
 
 
 @contextlib.contextmanager

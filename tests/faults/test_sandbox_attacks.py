@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from components.data.tests import CodeTests
+from components.rewards.code import judge
 from components.sandbox import choose, seccomp, slots
 from components.sandbox.base import End, Limits, MiB, Outcome, Program, Sandbox
 from components.sandbox.bubblewrap import Bubblewrap
@@ -60,6 +62,16 @@ def files_of_sandboxes() -> set[str]:
     return found
 
 
+def stays(before: set[str]) -> set[str]:
+    """What has come since and is not soon gone; sandboxes of other programs on the machine come and go."""
+    new = files_of_sandboxes() - before
+    deadline = time.monotonic() + SOON_S
+    while new and time.monotonic() < deadline:
+        time.sleep(0.02)
+        new &= files_of_sandboxes()
+    return new
+
+
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_attack_ends_as_foreseen_and_the_host_is_as_before(sandbox: Sandbox, name: str) -> None:
     before = files_of_sandboxes()
@@ -67,7 +79,7 @@ def test_an_attack_ends_as_foreseen_and_the_host_is_as_before(sandbox: Sandbox, 
         outcome = sandbox_attacks.attack(sandbox, name, machine)
     assert machine.reached == []
     assert left_behind() == []
-    assert files_of_sandboxes() == before
+    assert stays(before) == set()
     assert machine.name not in Path("/proc/net/unix").read_text()
     assert machine.secret.encode() not in outcome.stdout + outcome.stderr + outcome.report
     expected = End.TIMEOUT if name in TIMEOUTS else End.MEMORY if name == "memory, one process" else End.EXITED
@@ -75,6 +87,24 @@ def test_an_attack_ends_as_foreseen_and_the_host_is_as_before(sandbox: Sandbox, 
     assert outcome.truncated is (name in CUT)
     assert SAID.get(name, "") in outcome.report.decode()
     assert ": True" not in outcome.report.decode()
+
+
+TASK = CodeTests(assertions="def check(f):\n    assert f(2) == 4\n", entry_point="f", seconds=1.0, total_seconds=2.0)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.parametrize("when", ["loaded", "called"])
+def test_a_program_that_attacks_the_machine_earns_nothing(sandbox: Sandbox, name: str, when: str) -> None:
+    before = files_of_sandboxes()
+    with sandbox_attacks.host() as machine:
+        source = f"import os\nos.dup2(2, 5)\n{sandbox_attacks.source_of(name, machine)}"
+        loaded, called = (source, "pass") if when == "loaded" else ("", f"exec({source!r}, {{'__file__': __file__}})")
+        program = f"{loaded}\ndef f(x):\n    {called}\n"
+        score = judge(TASK, f"```python\n{program}\n```", sandbox=sandbox)
+    assert score.reward == 0.0, score
+    assert machine.reached == []
+    assert left_behind() == []
+    assert stays(before) == set()
 
 
 def test_the_filter_refuses_what_namespaces_allow(sandbox: Sandbox) -> None:
@@ -180,7 +210,7 @@ def test_the_fallback_ends_programs_and_cleans_up() -> None:
             for name in ("sleep", "endless output", "grandchild in its own session holds stdout", "memory, one process")
         }
         assert list(ends.values()) == [End.TIMEOUT, End.EXITED, End.EXITED, End.MEMORY]
-        assert files_of_sandboxes() == before
+        assert stays(before) == set()
         assert left_behind() == []
 
 

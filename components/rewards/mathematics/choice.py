@@ -33,7 +33,7 @@ _MORE = re.compile(
 )
 _ASSERTED = re.compile(_LETTER)
 _NEGATED = re.compile(
-    r"(?:\b(?:not|isn't|is not|anything but|everything but|all but|except|other than"
+    r"(?:\b(?i:not|isn't|is not|anything but|everything but|all but|except|other than"
     r"|can't be|cannot be|can't|won't be|nor|neither|non|pas|no es|nicht|unlike|rather than"
     r"|instead of|exclude|rule out|eliminate|reject)|\u4e0d\u662f|\u6392\u9664)\s*(?:be\s|option\s|choice\s|answer\s)?"
     r"\s*\(?[A-Z]\)?(?:\s*(?:,|or|and|nor|/|\u6216|\u548c)\s*\(?[A-Z]\)?(?![A-Za-z]))*"

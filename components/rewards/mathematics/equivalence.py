@@ -15,7 +15,7 @@ from components.rewards.mathematics.guards import why_too_costly
 from components.rewards.mathematics.intervals import as_interval
 from components.rewards.mathematics.normal_form import closing, normal
 from components.rewards.mathematics.number import decimal_comma, read, same
-from components.rewards.mathematics.units import split_unit
+from components.rewards.mathematics.units import set_unit, split_unit
 from components.rewards.mathematics.words import is_words, key
 
 Algebra = Callable[[str, str], bool | None]
@@ -24,10 +24,12 @@ Algebra = Callable[[str, str], bool | None]
 MAX_DEPTH = 4
 MAX_EXCESS = 1000  # characters more than four times the gold's: such an answer is not read
 
-_LETTER = re.compile(r"\(?(?:\\text\{)?\(?([A-Z])\)?\}?\)?(?:[.:)]? .*|[.:)])?", re.DOTALL)
+_LETTER = re.compile(r"\(?(?:\\text\{)?\(?([A-Z])(?:\)?\}?\)?(?:[.:)]? .*|[.:)])?|\)\}?\d.*)", re.DOTALL)
+_OTHER_LETTER = re.compile(r"(?:\bor\b|\band\b|maybe|perhaps|[,/&])[^A-Za-z]*(?:\\text\{)?[^A-Za-z]*[A-Z](?![A-Za-z])")
 _CHOICE = re.compile(r"\(?(?:\\text\{)?\(?([A-Z])\)?\}?\)?")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?: ?(?:\\text\{ ?)?([ap])\.?m\.?(?: ?\})?)?", re.IGNORECASE)
 _FUNCTION_OF = re.compile(r"[A-Za-z]\([a-z]\)")
+_EMPTY = "\\emptyset"
 _INFINITE = ("\\infty", "-\\infty")
 _INTERVALS = {"()", "[]", "(]", "[)"}
 _SAID = re.compile(
@@ -53,13 +55,13 @@ def equal(gold: str, answer: str, algebra: Algebra) -> bool | None:
         verdict = same_value(first, second)
         return algebra(first, second) if verdict is None else verdict
 
-    return _equal(normal(gold), _unsaid(normal(answer)), decide, 0)
+    return _equal(structure.turned(normal(gold)), structure.turned(_unsaid(normal(answer))), decide, 0)
 
 
 def _unsaid(answer: str) -> str:
     """Without "the probability is" in front, and without brackets around an equation."""
     said = _SAID.match(answer)
-    answer = answer[said.end() :] if said else answer
+    answer = (answer[said.end() :] if said else answer).removeprefix("\\approx").lstrip()
     if answer.startswith("(") and "=" in answer and "," not in answer and closing(answer, 0) == len(answer) - 1:
         return answer[1:-1]
     return answer
@@ -86,6 +88,10 @@ def _equal(gold: str, answer: str, algebra: Algebra, depth: int) -> bool | None:
 
 def _numbers(gold: str, answer: str) -> bool | None:
     a, b = read(gold), read(answer)
+    if a is None and b is not None:
+        a = read(set_unit(gold, b.unit))
+    elif b is None and a is not None:
+        b = read(set_unit(answer, a.unit))
     if a is not None and b is not None:
         return same(a, b)
     if (a is not None and answer in _INFINITE) or (b is not None and gold in _INFINITE):
@@ -96,6 +102,8 @@ def _numbers(gold: str, answer: str) -> bool | None:
 def _letters(gold: str, answer: str) -> bool | None:
     letter = _CHOICE.fullmatch(gold)
     said = _LETTER.fullmatch(answer) if letter else None
+    if said and _OTHER_LETTER.search(answer, said.end(1)):
+        return False
     if letter and said is None and gold[0] != "(" and gold[-1] == ")":
         return False  # "B)" is a label and nothing else
     return None if letter is None or said is None else letter[1] == said[1]
@@ -178,11 +186,16 @@ def _is_interval(text: str) -> bool:
 
 def _same_parts(gold: str, answer: str, algebra: Algebra, depth: int) -> bool | None:
     a, b = structure.parts(gold), structure.parts(answer)
+    if a and b and (_is_singleton(a) != _is_singleton(b)):  # {(1,2)} is the solution (1,2)
+        pair = (a.items[0], answer) if _is_singleton(a) else (gold, b.items[0])
+        return _equal(*pair, algebra, depth)
     if a is None or b is None:
         several = b if a is None else a
         if several is None or several.kind not in ("list", "{}") or not several.items:
             return algebra(gold, answer)
         if len(several.items) == 1:
+            if _EMPTY in (several.items[0], gold, answer):
+                return False
             return _equal(a.items[0], answer, algebra, depth) if a else _equal(gold, several.items[0], algebra, depth)
         return algebra(gold, answer) if structure.is_relation(answer if a else gold) else False
     if {a.kind, b.kind} == {"()", "{}"} or (a.kind != b.kind and {a.kind, b.kind} <= _INTERVALS and not _vectors(a, b)):
@@ -197,6 +210,10 @@ def _same_parts(gold: str, answer: str, algebra: Algebra, depth: int) -> bool | 
     if len(a.items) != len(b.items):
         return False
     return _all([_equal(x, y, algebra, depth) for x, y in zip(a.items, b.items, strict=True)])
+
+
+def _is_singleton(found: structure.Parts) -> bool:
+    return found.kind == "{}" and len(found.items) == 1
 
 
 def _ordered(a: structure.Parts, b: structure.Parts) -> bool | None:

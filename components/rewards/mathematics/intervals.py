@@ -7,7 +7,7 @@ from components.rewards.mathematics.normal_form import split
 _OPERATOR = re.compile(r"(<|>|\\[lg]eq(?![A-Za-z]))")
 _OR = re.compile(r"\\text\{,? ?or ?\}| or |\\vee|\\lor(?![a-z])|,? ?(?:\\text\{,? ?or ?\})")
 _BUILDER = re.compile(
-    r"\\\{ ?[A-Za-z](?:\\in ?(?:\\mathbb ?\{? ?R ?\}?|\\R|R))? ?(?:\||:|\\mid|\\vert|\\colon) ?([^{}|:]*) ?\\\}"
+    r"\\?\{ ?[A-Za-z](?:\\in ?(?:\\mathbb ?\{? ?R ?\}?|\\R|R))? ?(?:\||:|\\mid|\\vert|\\colon) ?([^{}|:]*?) ?\\?\}"
 )
 _ALL_REAL = re.compile(
     r"\\mathbb ?\{? ?R ?\}?|\\R|(?:\\text\{ ?)?all (?:real numbers|reals)(?: ?\})?|[A-Za-z]\\in ?\\mathbb ?\{? ?R ?\}?",
@@ -16,7 +16,11 @@ _ALL_REAL = re.compile(
 _ABSOLUTE = re.compile(
     r"(?:\||\\[lr]?vert ?)([A-Za-z])(?:\||\\[lr]?vert ?)(<|>|\\leq|\\geq) ?([\d.]+|\\frac\{\d+\}\{\d+\})"
 )
-_LETTER = re.compile(r"(?!e$|i$)[A-Za-z](?:_\w)?")
+_LETTER = re.compile(r"(?!e$|i$)(?:[A-Za-z]|\\(?:alpha|beta|gamma|theta|lambda|mu|phi|omega)(?![A-Za-z]))(?:_\w)?")
+_REAL = r"(?:\\mathbb ?\{? ?R ?\}?|\\R)"
+_POSITIVE = re.compile(rf"{_REAL}(?:[\^_]\{{?\+\}}?|_\{{?>0\}}?)")
+_HOLE = re.compile(rf"(?:{_REAL} ?\\setminus ?\\\{{|[A-Za-z]\\neq ?)(-?(?:[\d.]+|\\frac\{{\d+\}}\{{\d+\}}))(?:\\\}})?")
+_OUTWARD = re.compile(r"([\[(\]])([^\[\](){},]+),([^\[\](){},]+)([\])\[])")  # ]a,b[
 _FLIPPED = {"<": ">", ">": "<", "\\leq": "\\geq", "\\geq": "\\leq"}
 
 
@@ -30,6 +34,13 @@ def as_interval(text: str) -> str | None:
         text = builder[1]
     if _ALL_REAL.fullmatch(text):
         return "(-\\infty,\\infty)"
+    if _POSITIVE.fullmatch(text):
+        return "(0,\\infty)"
+    if (hole := _HOLE.fullmatch(text)) and text.endswith("}") == ("setminus" in text or "frac" in text):
+        return f"(-\\infty,{hole[1]})\\cup({hole[1]},\\infty)"
+    if (outward := _OUTWARD.fullmatch(text)) and (outward[1] == "]" or outward[4] == "["):
+        left, low, high, right = outward.groups()
+        return f"{left.replace(']', '(')}{low},{high}{right.replace('[', ')')}"
     if absolute := _ABSOLUTE.fullmatch(text):
         return _absolute(absolute)
     letters, found = set(), []

@@ -7,7 +7,7 @@ REACH = 90  # characters before a value that may deny it
 _CLAUSE = re.compile(r"[.;!?\n,\u3002\uff1b\uff0c]|\b(?:so|therefore|thus|hence|but it is|rather)\b")
 _LINK = (
     r"(?:possibly|actually|really|simply|just|exactly|going|be|is|are|equals?|to|the|a|an|answer|number|value|result"
-    r"|solution|option|it|that|correct|right|final|est|es|ist|\u00e9|e|=)"
+    r"|solution|option|it|that|correct|right|final|say|claim|think|write|guess|est|es|ist|\u00e9|e|=)"
 )
 _NOT = re.compile(
     r"(?:\b(?:not|never|nor|neither|cannot|except|excluding|without|unlike|doubt|unlikely|impossible|false|wrong"
@@ -18,6 +18,7 @@ _NOT = re.compile(
 )
 _CHANGED = re.compile(
     r"\b(?:at least|at most|(?:more|less|fewer|greater|larger|smaller|higher|lower|bigger) than|between|up to|maybe"
+    r"|if (?:\w+ ){1,3}(?:were|was|is|be|equals)"
     r"|perhaps|possibly|might be|could be|twice|thrice|double|triple|half|minus|negative|plus or minus"
     r"|(?:root|opposite|negative|reciprocal|inverse|square|cube|logarithm|multiples?|powers?|third|quarter|fraction"
     r"|negation|half|double|factorial) of|(?:any|every|no|all|each)\b[\w ]{0,30}\b(?:but|except|besides|save))\s+\$?$",

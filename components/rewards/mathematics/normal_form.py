@@ -2,6 +2,7 @@
 
 import re
 from functools import lru_cache
+from unicodedata import normalize
 
 MAX_CHARS = 4096  # longer answers are not read
 
@@ -27,13 +28,6 @@ _UNICODE = str.maketrans(
         "\u2248": r"\approx ",
         "\u2205": r"\emptyset ",
         "\u2044": "/",
-        "\uff08": "(",
-        "\uff09": ")",
-        "\uff0c": ", ",
-        "\uff1a": ":",
-        "\uff1d": "=",
-        "\uff05": "%",
-        "\uff0e": ".",
         "\u3001": ", ",
         "\u2019": "'",
         "\u2032": "'",
@@ -52,6 +46,9 @@ _UNICODE = str.maketrans(
         **dict(zip("\u03b1\u03b2\u03b3\u03b4\u03b8\u03bb\u03bc\u03c3\u03c9\u03c6", _GREEK, strict=True)),
     }
 )
+_UNICODE |= {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {0xFF0C: ", "}  # full width
+_UNICODE |= dict.fromkeys((*range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, 0xFEFF), "")  # nothing to be seen
+_VULGAR = re.compile("[\u00bc-\u00be\u2150-\u215e]")
 _SUPERSCRIPTS = str.maketrans(
     "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b\u207a", "0123456789-+"
 )
@@ -87,19 +84,25 @@ _STEPS = [
         ("\n", r"(?<=\d) ?\n\s*(?=\d)", ", "),
         ("", r"(?<!\\)\\[,;: ]|~|\\q?quad(?![A-Za-z])", " "),
         ("", r"\s+", " "),
-        ("frac", r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
+        ("frac", r"\\(?:[dtcs]|nice)frac(?![A-Za-z])", r"\\frac"),
+        ("\\choose", r"\{ ?(\w+) ?\\choose ?(\w+) ?\}", r"\\binom{\1}{\2}"),
+        ("\\dot", r"\.(\d*) ?\\dot ?\{?(\d)\}?(?:(\d*) ?\\dot ?\{?(\d)\}?)?", r".\1\\overline{\2\3\4}"),
+        ("\\backslash", r"\\backslash(?![A-Za-z])", r"\\setminus"),
+        ("\\mathbb", r"(\\mathbb ?\{? ?R ?\}?) ?- ?(?=\\\{)", r"\1\\setminus"),
+        ("{:}", r"\{:\}", ":"),
         ("\\mathrm", r"(?<=\d) ?\\mathrm ?\{ ?([A-Zabcf-hj-z]) ?\}", r"\\text{\1}"),
         ("\\", r"\\(?:mathrm|mathit|mathbf|mathsf|boldsymbol|operatorname|bm)\s*\{\s*([A-Za-z])\s*\}", r"\1"),
         ("\\", r"\\(?:mathrm|mathit|mathbf|mathsf|textrm|textbf|textit|textnormal|textsf|mbox)\s*\{", r"\\text{"),
+        ("\\frac{\\text", r"\\frac\{\\text\{([^{}]*)\}\} ?\{\\text\{([^{}]*)\}(\^\d)?\}", r"\\text{\1/\2}\3"),
         ("\\frac", r"\\frac ?([0-9A-Za-z]) ?(?=[0-9A-Za-z{])", r"\\frac{\1}"),
         ("\\frac", r"(\\frac ?\{[^{}]*\}) ?([0-9A-Za-z])", r"\1{\2}"),
         ("\\frac", r"\\frac ?(\\(?!frac|sqrt|text)[A-Za-z]+) ?(?=[0-9{\\])", r"\\frac{\1}"),
         ("\\frac", r"(\\frac ?\{[^{}]*\}) ?([0-9]|\\(?!frac|sqrt|text)[A-Za-z]+)(?![A-Za-z{])", r"\1{\2}"),
         ("\\sqrt", r"\\sqrt ?([0-9A-Za-z])", r"\\sqrt{\1}"),
         ("{", r" ?\{ ?, ?\}", ","),
-        ("", r"\\le(?![A-Za-z])|\\leqslant|<=", r"\\leq "),
-        ("", r"\\ge(?![A-Za-z])|\\geqslant|>=", r"\\geq "),
-        ("", r"\\ne(?![A-Za-z])|!=|\\not ?=", r"\\neq "),
+        ("", r"(?:\\leq?(?![A-Za-z])|\\leqslant|<=) ?", r"\\leq "),
+        ("", r"(?:\\geq?(?![A-Za-z])|\\geqslant|>=) ?", r"\\geq "),
+        ("", r"(?:\\neq?(?![A-Za-z])|!=|\\not ?=) ?", r"\\neq "),
         ("\\lt", r"\\lt(?![A-Za-z])", "<"),
         ("\\gt", r"\\gt(?![A-Za-z])", ">"),
         ("\\lbrace", r"\\lbrace(?![A-Za-z])", r"\\{"),
@@ -130,6 +133,9 @@ def normal(text: str) -> str:
         return text
     if not text.isascii():
         text = _RAISED.sub(lambda found: f"^{{{found[0].translate(_SUPERSCRIPTS)}}}", text)
+        text = _VULGAR.sub(
+            lambda found: "\\frac{{{}}}{{{}}}".format(*normalize("NFKC", found[0]).split("\u2044")), text
+        )
         text = _RADICAL.sub(lambda found: f"\\sqrt{{{found[1].strip('(){}')}}}", text)
     text = text.translate(_UNICODE)
     if "\\\\" in text and "\\begin" not in text:

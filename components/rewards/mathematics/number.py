@@ -3,6 +3,7 @@ r"""Plain numbers as exact fractions: separators, decimals, fractions, mixed num
 Conventions, each the one that the public data sets and their graders share:
 
 - ``10\%`` equals ``0.1``, its value, and ``10``, because "what percent" is answered both ways; ``0.1`` is not ``10``.
+  An answer in mixed numbers, ``4 4/9\%``, has its value alone.
 - A unit is no part of the number: ``10`` equals ``10 cm``. Two known units must agree: ``10 cm`` is not ``10 m``. A
   lone letter that is not set as text may be a variable: ``10m`` is not ``10``.
 - Exact numbers are compared exactly; a decimal may differ by ``TOLERANCE``, which float noise and six places need.
@@ -42,12 +43,16 @@ _UNITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 
 @dataclass(frozen=True)
 class Number:
-    """``digits``: significant digits of a decimal, 0 for an exact number; ``unit`` is canonical, empty without one."""
+    """``digits``: significant digits of a decimal, 0 for an exact number; ``unit`` is canonical, empty without one.
+
+    ``mixed``: a whole number and a fraction.
+    """
 
     value: Fraction
     digits: int
     percent: bool
     unit: str
+    mixed: bool = False
 
 
 @lru_cache(maxsize=8192)
@@ -71,8 +76,7 @@ def read(text: str) -> Number | None:
     if scale := _SCALE.match(rest):
         value, rest = value * _SCALES[scale[1].lower()], rest[scale.end() :].strip()
     if percent := _PERCENT.fullmatch(rest):
-        mixed = body["whole"] is not None
-        return None if mixed else Number(value, digits, bool(percent), "")
+        return Number(value, digits, bool(percent), "", body["whole"] is not None)
     if rest.strip() and not is_unit(rest):
         return None
     return Number(value, digits, False, canonical_unit(rest))
@@ -84,11 +88,10 @@ def same(gold: Number, answer: Number) -> bool:
         return False
     if gold.percent == answer.percent:
         return _close(gold.value, answer.value, gold.digits, answer.digits)
-    percent, plain = (gold, answer) if gold.percent else (answer, gold)
-    return any(
-        _close(*((a, b) if gold is plain else (b, a)), gold.digits, answer.digits)
-        for a, b in ((plain.value, percent.value), (plain.value, percent.value / 100))
-    )
+    values = [(gold.value / 100, answer.value) if gold.percent else (gold.value, answer.value / 100)]
+    if not (answer.percent and answer.mixed):
+        values.append((gold.value, answer.value))
+    return any(_close(a, b, gold.digits, answer.digits) for a, b in values)
 
 
 def decimal_comma(gold: str, answer: str) -> bool | None:

@@ -31,6 +31,7 @@ _JOINED = re.compile(r"\s*(?:,|;|\u3001|\u548c|\u6216|and|or|et|ou|y|o|und|oder|
 _EITHER = re.compile(r"(?:\b(?:or|ou|o|oder)\b|\u6216)")
 _POINTS = re.compile(r"[A-Z]{2,3}")  # segments and angles
 _LEADS_IN = re.compile(r"(?!sin|cos|tan|cot|sec|csc|log|exp|sqrt|max|min|gcd|lcm)[A-Za-z]{3,}[: ]\s*[-+.$]?\d")
+_GOES_ON = re.compile(r"\s?(?:[+*/^]|-(?=\S))\s?\(?[A-Za-z](?![A-Za-z])")  # 7 + x is not 7
 _HOPE = re.compile(r"I hope it is correct\.?", re.IGNORECASE)
 _MARKER = re.compile(r"^\s*(?:\d{1,2}[.)]|Step \d+:?)(?=\s)", re.MULTILINE)
 
@@ -64,6 +65,8 @@ def final_expression(text: str) -> str | None:
     run = found[first:]
     before = text[found[first - 1].end() if first else 0 : run[0].start()]
     if denied(before) or refuted(text, run[-1].end()):
+        return None
+    if run[-1]["plain"] is not None and _GOES_ON.match(text, run[-1].end()):
         return None
     if len(run) == 1:
         return _inside(run[0])

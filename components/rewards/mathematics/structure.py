@@ -87,9 +87,14 @@ def _named_once(items: list[str]) -> list[str]:
 
 
 def _both_signs(item: str) -> list[str]:
-    if item.count("\\pm") != 1 or "\\mp" in item:
+    if item.count("\\pm") != 1 or "\\mp" in item or _is_set(item):
         return [item]
     return [item.replace("\\pm", sign).removeprefix("+").strip() for sign in "+-"]
+
+
+def _is_set(item: str) -> bool:
+    start = item.find("{")
+    return item.startswith(("\\{", "{")) and closing(item, start) == len(item) - 1
 
 
 def _matrix(found: re.Match[str]) -> Parts | None:
@@ -116,6 +121,14 @@ def _grid(rows: list[list[str]]) -> Parts | None:
 def alternatives(text: str) -> bool:
     """Whether ``or`` stands between values: several guesses, where the gold has one."""
     return _OR.search(f" {text} ") is not None
+
+
+def turned(text: str) -> str:
+    """``5=x`` as ``x=5``; everything else as it is."""
+    sides = split(text, _EXACTLY)
+    if len(sides) != 2 or not sides[0] or _NAME.fullmatch(sides[0]) or not _NAME.fullmatch(sides[1]):
+        return text
+    return f"{sides[1]}={sides[0]}"
 
 
 def name_of(text: str) -> str | None:

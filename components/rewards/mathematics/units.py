@@ -14,11 +14,13 @@ _CANONICAL = {
     for group in _NAMES.replace("\n", "|").split("|")
     for name in group.split()
 }
+_ALIASES = {"mi/h": "mph", "km/h": "kmh"}
+_LONE = re.compile(r"(.*[\d}]) ?([A-Za-z]{1,2})((?:\^\d)?)")
 _TEXT = re.compile(r"\\text\{([^{}]*)\}|\^\\circ ?([CF]?)(?![A-Za-z])")
 _POWERS = re.compile(r"\^(?:\{?[-+]?\d\}?)")
 _CHANGES = re.compile(
     r"\b(?:is|are|was|were|be|wrong|incorrect|false|impossible|invalid|never|but|except|if|then|because|which|or|and|not|no|maybe|perhaps|plus|minus|times|over|by|half|halves|thirds?|quarters?|fourths?|fifths?|sixths?"
-    r"|dozens?|hundreds?|thousands?|millions?|billions?|trillions?|percent|squared|cubed|divided|to|than|mod|pi|i)\b"
+    r"|dozens?|hundreds?|thousands?|millions?|billions?|trillions?|percent|squared|cubed|factorial|doubled|tripled|halved|divided|to|than|mod|pi|i)\b"
 )
 _SET_UNIT = re.compile(r"(?<=[\w)}\]]) ?((?:\\text\{[^{}]*\}|\^\\circ)(?:\^\d)?)$")
 _BARE_UNIT = re.compile(r"(?:(?<=\})|(?<=[\w)]) )([a-z]{2,}(?:\^\d)?)$")
@@ -60,7 +62,7 @@ def canonical_unit(rest: str) -> str:
     name = _canonical(_plain(rest).strip("."))
     if rest.strip().startswith("^\\circ") and not name:
         name = "deg"
-    return name + powers if name else ""
+    return _ALIASES.get(name, name) + powers if name else ""
 
 
 def split_unit(text: str) -> tuple[str, str]:
@@ -75,6 +77,18 @@ def split_unit(text: str) -> tuple[str, str]:
     if bare and (unit := canonical_unit(f" {bare[1]}")) and not _LETTER.search(text[: bare.start()]):
         return text[: bare.start()], unit
     return text, ""
+
+
+def set_unit(text: str, unit: str) -> str:
+    r"""``text`` with the bare letters behind its number set as a unit, where they are the known unit ``unit``.
+
+    >>> set_unit("12 m^2", "m^2"), set_unit("12m", "s")
+    ('12\\text{m}^2', '12m')
+    """
+    lone = _LONE.fullmatch(text) if unit else None
+    if lone is None or canonical_unit(f"\\text{{{lone[2]}}}{lone[3]}") != unit:
+        return text
+    return f"{lone[1]}\\text{{{lone[2]}}}{lone[3]}"
 
 
 def _canonical(plain: str) -> str:

@@ -36,7 +36,7 @@ def run_calls(job: dict[str, Any], peer: Peer) -> dict[str, Any]:
         try:
             value = peer.call(job["entry_point"], tuple(case["args"]), {})
             if as_json(value) != case["expected"]:
-                return failed(index, len(cases), f"returned {short(value)}, not {short(case['expected'])}")
+                return failed(index, len(cases), f"returned {shown(value)}, not {shown(case['expected'])}")
         except (Exception, Lost) as error:  # the candidate's own exception, or a value that cannot be compared
             return failed(index, len(cases), f"{type(error).__name__}: {short(str(error))}", error)
     return {"verdict": "CORRECT", "passed": len(cases), "total": len(cases)}
@@ -130,11 +130,15 @@ def failed(index: int, total: int, why: str, error: BaseException | None = None)
     return {"verdict": verdict, "passed": index, "total": total, "detail": why}
 
 
-def short(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as source text, so that ``'1'`` and ``1`` look different."""
     try:
-        text = value if isinstance(value, str) else repr(value)
+        return short(repr(value))
     except Exception:  # a number of more digits than Python prints
-        text = type(value).__name__
+        return type(value).__name__
+
+
+def short(text: str) -> str:
     return text if len(text) <= 120 else text[:117] + "..."
 
 
