@@ -1,14 +1,15 @@
 """The GRPO loop: sample, score, compare within the group, step. It knows no store, no flow and no file."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from components.data.schema import Row
 from components.engines import ranks
 from components.engines.base import Engine
 from components.errors import WeightSyncError
@@ -24,6 +25,9 @@ from components.rollout.types import Group, Rollout
 from components.sampling.base import Request, Sampler, Sampling
 from components.sampling.proof import model_logprobs, prove_weights
 from components.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from components.data.schema import Row
 
 GRPO = Loss()
 
