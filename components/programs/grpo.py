@@ -55,6 +55,8 @@ def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, samp
         schedule=config.schedule,
     )
     engine = open_engine(spec.run.engine, lm.model, rate, max_grad_norm=config.max_grad_norm)
+    if spec.run.engine.kind == "single" and spec.run.engine.dtype == "bfloat16":
+        engine.load_weights(dict(load_model(lm.directory).named_parameters()))  # masters begin unrounded
     reference = None
     if config.kl_weight:
         dtype, device = str(lm.model.dtype).removeprefix("torch."), str(lm.model.device)

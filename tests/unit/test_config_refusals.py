@@ -13,6 +13,8 @@ def test_an_engine_over_ranks_is_read() -> None:
     ("settings", "reason"),
     [
         (["ranks=2"], "belong to kind = 'deepspeed'"),
+        (["offload=optimizer"], "moves the fp32 masters of dtype = 'bfloat16'"),
+        (["dtype=bfloat16", "offload=all"], "needs kind = 'deepspeed'"),
         (["kind=deepspeed", "zero_stage=0", "dtype=bfloat16"], "sums bfloat16 gradients in bfloat16"),
         (["kind=deepspeed", "zero_stage=0", "offload=optimizer"], "offload needs zero_stage 1, 2 or 3"),
         (["kind=deepspeed", "offload=all"], "needs zero_stage = 3"),
@@ -29,6 +31,11 @@ def test_what_does_not_go_together_is_refused_with_the_reason(settings: list[str
 def test_a_correction_without_anything_to_correct_is_refused() -> None:
     with pytest.raises(ConfigError, match="a correction needs another sampler"):
         load_recipe("tiny", ["run.sampler=transformers", "grpo.correction=tis"])
+
+
+def test_one_process_may_compute_in_bfloat16_which_is_something_to_correct() -> None:
+    recipe = load_recipe("tiny", ["run.engine.dtype=bfloat16", "run.sampler=transformers", "grpo.correction=tis"])
+    assert (recipe.run.engine.kind, recipe.run.engine.dtype) == ("single", "bfloat16")
 
 
 def test_a_custom_reward_keeps_the_dots_of_its_name() -> None:
