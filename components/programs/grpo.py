@@ -20,6 +20,7 @@ from components.programs.language_model import LanguageModel, open_model, scorin
 from components.programs.spec import Spec, model_dir
 from components.rewards.score import Scorer
 from components.rl.doctor import diagnose
+from components.rl.meter import reproducible
 from components.rl.metrics import rollout_metrics
 from components.rl.objectives import Loss
 from components.rl.trainer import GrpoTrainer, Objective
@@ -94,7 +95,7 @@ def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, samp
     weights = engine.master_parameters()
     if ranks.rank() == 0:
         save_model(lm.model, lm.tokenizer, model_dir(spec.out), weights)
-    return {name: value for name, value in metrics.items() if not name.startswith("time/")}
+    return reproducible(metrics)
 
 
 def warn(history: Sequence[Mapping[str, float]]) -> None:

@@ -21,7 +21,9 @@ from components.sampling.digest import tensors_digest
 from components.sampling.nucleus import draw
 
 COMPACT_AT = 0.25  # share of ended rows at which the batch is compacted
-LOOK_EVERY = 16  # tokens between two looks at who has ended: a look waits for the device, which only a CPU does not mind
+LOOK_EVERY = (
+    16  # tokens between two looks at who has ended: a look waits for the device, which only a CPU does not mind
+)
 
 
 class TransformersSampler:
