@@ -1,5 +1,6 @@
 """Reinforcement learning by GRPO: a policy and a dataset in, a better policy, its lake and its history out."""
 
+import json
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,8 @@ from components.rl.meter import reproducible
 from components.rl.metrics import rollout_metrics
 from components.rl.objectives import Loss
 from components.rl.trainer import GrpoTrainer, Objective
+from components.rollout import TABLE
+from components.rollout.table import completions_table
 from components.rollout.types import Group
 from components.sampling.base import Sampler, Sampling
 from components.seeds import python_rng
@@ -95,6 +98,8 @@ def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, samp
     weights = engine.master_parameters()
     if ranks.rank() == 0:
         save_model(lm.model, lm.tokenizer, model_dir(spec.out), weights)
+        shown = completions_table(spec.out / "lake", lm.decode)
+        (spec.work / TABLE).write_text(json.dumps(shown), encoding="utf-8")
     return reproducible(metrics)
 
 
