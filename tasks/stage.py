@@ -22,6 +22,7 @@ from components.config.recipe import Recipe
 from components.launch.keeper import run_program
 from components.models import locate_model, resolve_device, stored_parameters
 from components.plan.parameters import count_parameters
+from components.rollout import TABLE
 from components.sampling.auto import resolve_sampler
 from components.store.artifact import find, materialize, publish, read_manifest, verify
 from components.store.checkpoint import Checkpoints
@@ -174,6 +175,7 @@ def _compute(
         session.tracking.log_summary(run_id, _numbers(metrics))
         session.tracking.set_tags(run_id, {"r1.artifact": ref.uri})
         session.tracking.log_file(run_id, directory / "log.txt", "")
+        session.tracking.log_table(run_id, directory / TABLE)
         status = "FINISHED"
     finally:
         session.tracking.finish(run_id, status)

@@ -25,7 +25,7 @@ def pretrain(recipe: Recipe, name: str, settings: BaseTrainingConfig, dataset: A
     return Work(name, "pretrain", recipe, config, {"dataset": dataset}, settings.steps)
 
 
-@stage("grpo", version="2")
+@stage("grpo", version="3")
 def train_grpo(
     recipe: Recipe,
     name: str,
@@ -37,7 +37,9 @@ def train_grpo(
     """Reinforcement learning from ``policy`` on the dataset's problems, with rewards that were certified before."""
     config: dict[str, object] = {"grpo": settings.model_dump(mode="json")}
     engine = recipe.run.engine
-    if engine.kind != "single":  # where ranks meet and how long they wait decides no result
+    if (
+        engine.kind != "single" or engine.dtype != "float32"
+    ):  # where ranks meet and how long they wait decides no result
         config["engine"] = engine.model_dump(mode="json", exclude={"rendezvous", "hostfile", "timeout_s"})
     if settings.rewards.custom:
         config["rewards"] = reward_digests(settings.rewards.custom)

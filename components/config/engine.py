@@ -36,9 +36,14 @@ class EngineConfig(Section):
     @model_validator(mode="after")
     def _goes_together(self) -> "EngineConfig":
         if self.kind == "single":
-            fields = type(self).model_fields.items()
+            fields = ((n, f) for n, f in type(self).model_fields.items() if n not in ("dtype", "offload"))
             if extra := [n for n, f in fields if getattr(self, n) != f.get_default(call_default_factory=True)]:
                 raise ValueError(f"{', '.join(extra)} belong to kind = 'deepspeed'")
+            if self.offload == "all" or (self.offload == "optimizer" and self.dtype == "float32"):
+                raise ValueError(
+                    "with kind = 'single' offload = 'optimizer' moves the fp32 masters of dtype = 'bfloat16'; all else that "
+                    "could be moved needs kind = 'deepspeed'"
+                )
             return self
         if self.dtype == "bfloat16" and self.zero_stage == 0:
             raise ValueError(

@@ -196,11 +196,10 @@ class Recipe(Section):
         if self.student_rl and not self.student:
             raise ValueError("student_rl needs a student")
         rl = (self.r1_zero, self.grpo, self.grpo2, self.student_rl)
-        if self.run.sampler == "transformers" and any(
-            stage and stage.correction != "none" and not stage.staleness for stage in rl
-        ):
+        alike = self.run.sampler == "transformers" and self.run.engine.dtype == "float32"
+        if alike and any(stage and stage.correction != "none" and not stage.staleness for stage in rl):
             raise ValueError(
-                "a correction needs another sampler than 'transformers', which computes as the trainer does"
+                "a correction needs another sampler than 'transformers', which computes as the trainer does, or bfloat16"
             )
         if self.gate and self.gate.suite not in self.suites:
             raise ValueError(f"gate.suite '{self.gate.suite}' is not one of suites: {', '.join(self.suites)}")

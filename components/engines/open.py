@@ -15,7 +15,7 @@ def open_engine(
 ) -> Engine:
     """``single`` or ``deepspeed``; raises :class:`ConfigError` where DeepSpeed is not installed."""
     if config.kind == "single":
-        return SingleEngine(model, rate, max_grad_norm=max_grad_norm)
+        return SingleEngine(model, rate, max_grad_norm=max_grad_norm, offload=config.offload == "optimizer")
     from components.engines.deepspeed import DeepSpeedEngine, Zero
 
     zero = Zero(

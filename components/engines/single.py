@@ -13,11 +13,15 @@ from torch import Tensor
 from torch.nn import Module
 
 from components.engines.base import StepOutcome
+from components.engines.masters import masters, publish
 from components.errors import NumericsError
 
 
 class SingleEngine:
-    """AdamW over ``model``; ``rate(step)`` gives the learning rate (see :mod:`components.engines.schedule`)."""
+    """AdamW over ``model``; ``rate(step)`` gives the learning rate (see :mod:`components.engines.schedule`).
+
+    A bfloat16 model is stepped through float32 masters (:mod:`components.engines.masters`), in CPU memory with ``offload``.
+    """
 
     def __init__(
         self,
@@ -28,6 +32,7 @@ class SingleEngine:
         weight_decay: float = 0.0,
         max_grad_norm: float = 1.0,
         max_skipped: int = 3,
+        offload: bool = False,
     ) -> None:
         self.model = model
         self.rate = rate
@@ -36,8 +41,9 @@ class SingleEngine:
         self.steps_taken = 0
         self._skipped_in_a_row = 0
         self._parameters = [p for p in model.parameters() if p.requires_grad]
+        self._stepped = masters(self._parameters, offload=offload)
         self._optimizer = torch.optim.AdamW(
-            self._parameters, lr=rate(0), betas=betas, weight_decay=weight_decay, fused=True
+            self._stepped, lr=rate(0), betas=betas, weight_decay=weight_decay, fused=True
         )
 
     def forward(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -50,13 +56,14 @@ class SingleEngine:
 
     def step(self) -> StepOutcome:
         """Clip, step, clear. A non-finite gradient is not applied; too many in a row raise :class:`NumericsError`."""
-        norm = float(torch.nn.utils.clip_grad_norm_(self._parameters, self.max_grad_norm))
+        norm = float(torch.nn.utils.clip_grad_norm_(self._stepped, self.max_grad_norm))
         rate = self.rate(self.steps_taken)
         finite = math.isfinite(norm)
         if finite:
             for group in self._optimizer.param_groups:
                 group["lr"] = rate
             self._optimizer.step()
+            publish(self._stepped, self._parameters)
         self._skipped_in_a_row = 0 if finite else self._skipped_in_a_row + 1
         self._optimizer.zero_grad(set_to_none=True)
         self.steps_taken += 1
@@ -69,11 +76,10 @@ class SingleEngine:
 
     def optimizer_tensors(self) -> dict[str, Tensor]:
         """AdamW's moments and step counters under the parameters' names, ready for safetensors."""
-        names = {id(p): name for name, p in self.model.named_parameters()}
         return {
-            f"{names[id(p)]}/{key}": torch.as_tensor(value)
-            for p, state in self._optimizer.state.items()
-            for key, value in state.items()
+            f"{name}/{key}": torch.as_tensor(value)
+            for name, master in self._masters().items()
+            for key, value in self._optimizer.state.get(master, {}).items()
         }
 
     def full_parameters(self) -> Iterable[tuple[str, Tensor]]:
@@ -81,19 +87,27 @@ class SingleEngine:
         return self.model.named_parameters()
 
     def master_parameters(self) -> dict[str, Tensor]:
-        """The model's own parameters, ready for safetensors."""
-        return {name: p.detach().contiguous() for name, p in self.model.named_parameters()}
+        """The weights that AdamW steps, and those that nothing trains, ready for safetensors."""
+        stepped = self._masters()
+        return {name: stepped.get(name, p).detach().contiguous() for name, p in self.model.named_parameters()}
 
     @torch.no_grad()
     def load_weights(self, tensors: Mapping[str, Tensor]) -> None:
-        """Copy a checkpoint's weights into the model."""
+        """Copy a checkpoint's weights into the model and its masters."""
+        stepped = self._masters()
         for name, parameter in self.model.named_parameters():
-            parameter.copy_(tensors[name])
+            stepped.get(name, parameter).copy_(tensors[name])
+        publish(self._stepped, self._parameters)
 
     def load(self, optimizer_tensors: Mapping[str, Tensor], steps_taken: int) -> None:
         """Continue as after ``steps_taken`` steps; the model's weights are loaded by the caller."""
-        parameters = dict(self.model.named_parameters())
+        stepped = self._masters()
         for key, value in optimizer_tensors.items():
             name, field = key.rsplit("/", 1)
-            self._optimizer.state[parameters[name]][field] = value.to(parameters[name].device)  # fused: the counter too
+            self._optimizer.state[stepped[name]][field] = value.to(stepped[name].device)  # fused: the counter too
         self.steps_taken = steps_taken
+
+    def _masters(self) -> dict[str, Tensor]:
+        """What is stepped under the trained parameters' names."""
+        trained = (name for name, p in self.model.named_parameters() if p.requires_grad)
+        return dict(zip(trained, self._stepped, strict=True))

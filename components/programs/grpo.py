@@ -1,5 +1,6 @@
 """Reinforcement learning by GRPO: a policy and a dataset in, a better policy, its lake and its history out."""
 
+import json
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -21,9 +22,12 @@ from components.programs.spec import Spec, model_dir
 from components.rewards.score import Scorer
 from components.rl.asynchronous import AsyncTrainer
 from components.rl.doctor import diagnose
+from components.rl.meter import reproducible
 from components.rl.metrics import rollout_metrics
 from components.rl.objectives import Loss
 from components.rl.trainer import GrpoTrainer, Objective
+from components.rollout import TABLE
+from components.rollout.table import completions_table
 from components.rollout.types import Group
 from components.sampling.base import Sampler, Sampling
 from components.seeds import python_rng
@@ -56,6 +60,8 @@ def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, samp
         schedule=config.schedule,
     )
     engine = open_engine(spec.run.engine, lm.model, rate, max_grad_norm=config.max_grad_norm)
+    if spec.run.engine.kind == "single" and spec.run.engine.dtype == "bfloat16":
+        engine.load_weights(dict(load_model(lm.directory).named_parameters()))  # masters begin unrounded
     reference = None
     if config.kl_weight:
         dtype, device = str(lm.model.dtype).removeprefix("torch."), str(lm.model.device)
@@ -96,7 +102,9 @@ def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, samp
     weights = engine.master_parameters()
     if ranks.rank() == 0:
         save_model(lm.model, lm.tokenizer, model_dir(spec.out), weights)
-    return {name: value for name, value in metrics.items() if not name.startswith("time/")}
+        shown = completions_table(spec.out / "lake", lm.decode)
+        (spec.work / TABLE).write_text(json.dumps(shown), encoding="utf-8")
+    return reproducible(metrics)
 
 
 def warn(history: Sequence[Mapping[str, float]]) -> None:

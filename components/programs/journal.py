@@ -13,6 +13,7 @@ from components.engines import ranks
 from components.engines.base import Engine
 from components.engines.state import load_state, save_state
 from components.programs.spec import Spec
+from components.rl.meter import reproducible
 from components.rollout import lake
 from components.rollout.types import Group
 from components.store.checkpoint import Checkpoints
@@ -33,8 +34,8 @@ class Ahead(Protocol):
 class Journal:
     """Keeps a run killable: whatever it recorded up to the last checkpoint survives, what came later is forgotten.
 
-    ``history.jsonl`` in the output holds every step's metrics except ``time/...``, so that its bytes are the run's own;
-    the spool holds them all and is shipped to the tracking server by the supervisor.
+    ``history.jsonl`` in the output holds every step's metrics except the machine's (times, memory), so that its bytes are the
+    run's own; the spool holds them all and is shipped to the tracking server by the supervisor.
     """
 
     def __init__(self, spec: Spec, engine: Engine, *, every: int, last_step: int) -> None:
@@ -75,8 +76,7 @@ class Journal:
         """Note a finished step (0: before the first); every ``every`` steps, and at the last, make it durable."""
         if self._writes:
             self._spool.append(step, metrics)
-        kept = {name: value for name, value in metrics.items() if not name.startswith("time/")}
-        self._history.append(json.dumps({"step": step, **kept}))
+        self._history.append(json.dumps({"step": step, **reproducible(metrics)}))
         if groups and self._writes:
             self._unsaved.append((step, groups))
         if step and (step % self.every == 0 or step == self.last_step):

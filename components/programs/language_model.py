@@ -77,7 +77,7 @@ class LanguageModel:
             model=self.directory,
             eos_id=self.eos_id,
             pad_id=self.pad_id,
-            device=str(self.model.device),
+            device=resolve_device(spec.run.device),
             dtype="bfloat16" if self.model.dtype == torch.bfloat16 else "float32",
             threads=spec.run.threads,
         )
@@ -88,7 +88,7 @@ class LanguageModel:
 def open_model(spec: Spec, artifact: Path, *, device: str | None = None, dtype: str = "float32") -> LanguageModel:
     """Load the model inside ``artifact`` on the spec's device; also fixes torch's number of threads.
 
-    In float32 whatever it was saved in: AdamW on bfloat16 weights would lose most updates at RL's learning rates.
+    In ``dtype`` whatever it was saved in.
     """
     set_threads(spec)
     directory = model_dir(artifact)

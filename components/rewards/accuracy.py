@@ -5,13 +5,18 @@ comes in two ways: ``quick_score`` in bounded time, wherever it is called, and `
 killed, for what needs algebra or runs a program.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
 
-from components.data.schema import Row
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from components.rewards.base import Score, Verdict
 from components.rewards.mathematics import judge, judge_choice, quick
 from components.rewards.mathematics import usable as usable_gold
 from components.rewards.thought import answer_of
+
+if TYPE_CHECKING:
+    from components.data.schema import Row
 
 
 def accuracy(completions: Sequence[str], examples: Sequence[Row]) -> list[float | None]:

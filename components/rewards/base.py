@@ -1,11 +1,14 @@
 """What every reward returns, and the shape of a reward."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from components.data.schema import Row
+if TYPE_CHECKING:
+    from components.data.schema import Row
 
 
 class Verdict(StrEnum):
@@ -32,13 +35,13 @@ class Score:
     detail: str | None = None
 
     @classmethod
-    def of(cls, verdict: Verdict, *, extracted: str | None = None, detail: str | None = None) -> "Score":
+    def of(cls, verdict: Verdict, *, extracted: str | None = None, detail: str | None = None) -> Score:
         """CORRECT earns 1, INFRA nothing at all (None), every other verdict 0."""
         reward = None if verdict is Verdict.INFRA else float(verdict is Verdict.CORRECT)
         return cls(reward, verdict, extracted, detail)
 
     @classmethod
-    def unusable(cls, detail: str) -> "Score":
+    def unusable(cls, detail: str) -> Score:
         """Nothing can be scored against this row, whatever the completion: its gold or its tests are broken."""
         return cls(None, None, None, detail)
 

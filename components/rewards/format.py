@@ -3,14 +3,18 @@
 Rewarding ``<think></think>`` teaches a model not to think, which is why emptiness is refused here.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from components.data.schema import Row
 from components.errors import ConfigError
 from components.rewards.base import Reward
 from components.rewards.thought import CLOSE, OPEN
+
+if TYPE_CHECKING:
+    from components.data.schema import Row
 
 FormatStyle = Literal["think", "think_answer", "think_answer_strict"]
 

@@ -5,17 +5,22 @@
 A thought without words scores 0, never 1: full marks for an empty thought teach the model to stop thinking.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from components.data.schema import Row
 from components.rewards.base import Reward
 from components.rewards.languages.known import language_code
 from components.rewards.languages.labelling import count_words
 from components.rewards.languages.words import clauses
 from components.rewards.thought import thought_of
+
+if TYPE_CHECKING:
+    from components.data.schema import Row
 
 
 @dataclass(frozen=True)

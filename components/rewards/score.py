@@ -4,11 +4,12 @@ Accuracy, format and language are measured whatever their weight, because a drif
 seen; the other rewards only where they have one.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from components.data.schema import Row
 from components.errors import ConfigError, ScoringError
 from components.rewards.accuracy import quick_score, score_answer
 from components.rewards.base import Reward, Score, Verdict
@@ -19,6 +20,9 @@ from components.rewards.reflection import PAPER_WORDS, count_reflections
 from components.rewards.shaping import cosine_length, group_length, repetition_penalty, soft_overlong
 from components.rewards.tags import tag_count
 from components.rewards.thought import thought_of
+
+if TYPE_CHECKING:
+    from components.data.schema import Row
 
 MAX_INFRA = 0.01  # share of completions that may go unscored because the machinery failed
 

@@ -1,12 +1,17 @@
 """Which prompts a step takes, as a pure function of (seed, step): the data order needs no saved cursor."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from random import Random
+from typing import TYPE_CHECKING
 
-from components.data.schema import Row
 from components.errors import DataError
 from components.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from components.data.schema import Row
 
 
 def prompts_of_step(

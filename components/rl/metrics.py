@@ -9,7 +9,13 @@ from components.rollout.types import Group
 
 
 def rollout_metrics(groups: Sequence[Group]) -> dict[str, float]:
-    """Rewards, pass@1, lengths, language, signal: means over all completions that were sampled."""
+    """Rewards, pass@1, lengths, language, signal: means over all completions that were sampled.
+
+    Named as TRL names them where it has them. ``length`` and ``truncated`` are there under TRL's names too
+    (``completions/mean_length``, ``completions/clipped_ratio``), since evaluations have these; TRL's
+    ``frac_reward_zero_std`` is ``groups_without_signal``, for groups are compared by their rewards. "Terminated" completions
+    are those that ended by themselves.
+    """
     members = [r for g in groups for r in g.rollouts]
     scored = [r for r in members if r.reward is not None]
     spoken = [r.language for r in members if r.language is not None]
@@ -29,9 +35,19 @@ def rollout_metrics(groups: Sequence[Group]) -> dict[str, float]:
         "groups_without_signal": _share(not teaches(g.rollouts) for g in groups),
     }
     for name in members[0].rewards:
-        values = [v for r in members if (v := r.rewards[name]) is not None]
-        metrics[f"rewards/{name}"] = sum(values) / len(values) if values else 0.0
-    return metrics
+        values = torch.tensor([v for r in members if (v := r.rewards[name]) is not None], dtype=torch.float64)
+        metrics[f"rewards/{name}/mean"] = float(values.mean()) if len(values) else 0.0
+        metrics[f"rewards/{name}/std"] = float(values.std()) if len(values) > 1 else 0.0
+    metrics["completions/clipped_ratio"] = metrics["truncated"]
+    metrics |= _lengths([len(r.ids) for r in members], "length")
+    return metrics | _lengths([len(r.ids) for r in members if r.finished], "terminated_length")
+
+
+def _lengths(lengths: Sequence[int], name: str) -> dict[str, float]:
+    """Mean, least and greatest; 0 where there is none."""
+    found = lengths or [0]
+    figures = {"mean": sum(found) / len(found), "min": float(min(found)), "max": float(max(found))}
+    return {f"completions/{figure}_{name}": value for figure, value in figures.items()}
 
 
 def _share(flags: Iterator[bool]) -> float:

@@ -80,6 +80,8 @@ class Layout:
     def attend(self, module: Module, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
         """See :mod:`components.attention`; prompts among themselves, completions over prompt and themselves."""
         q, k, v = (t[0].transpose(0, 1) for t in (query, key, value))
+        if q.is_cuda and q.shape[1] != k.shape[1]:  # masked and grouped has one kernel there: it writes out all scores
+            k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], dim=1) for t in (k, v))
         grouped = q.shape[1] != k.shape[1]
         prompts = (_pick(q, self.prompts), _pick(k, self.prompts), _pick(v, self.prompts))
         seen = scaled_dot_product_attention(*prompts, is_causal=True, scale=scaling, enable_gqa=grouped)

@@ -1,14 +1,14 @@
 """The GRPO loop: sample, score, compare within the group, step. It knows no store, no flow and no file."""
 
-import time
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from components.data.schema import Row
 from components.engines import ranks
 from components.engines.base import Engine
 from components.errors import WeightSyncError
@@ -17,6 +17,7 @@ from components.rl.advantage import Advantage, batch_advantages
 from components.rl.batch import prompts_of_step
 from components.rl.dynamic import Groups, fill_groups, teaches
 from components.rl.forward import Run, frozen_logprobs, on
+from components.rl.meter import Meter
 from components.rl.metrics import rollout_metrics
 from components.rl.objectives import Loss
 from components.rl.update import Trained, split_at_random, update_policy
@@ -24,6 +25,9 @@ from components.rollout.types import Group, Rollout
 from components.sampling.base import Request, Sampler, Sampling
 from components.sampling.proof import model_logprobs, prove_weights
 from components.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from components.data.schema import Row
 
 GRPO = Loss()
 
@@ -80,27 +84,29 @@ class GrpoTrainer:
         self.objective = objective
         self.pad_id = pad_id
         self.seed = seed
+        self.meter = Meter(model)
 
     def step(self, step: int) -> tuple[list[Group], dict[str, float]]:
         """Step ``step`` (from 1): the groups that were sampled and the step's metrics."""
-        started = time.monotonic()
+        self.meter.begin()
         objective = self.objective
         drawn = self.draw(step)
-        sampled = time.monotonic()
         advantages = batch_advantages([[r.reward for r in g] for g in drawn], objective.advantage)
         groups = [Group(members, tuple(values)) for members, values in zip(drawn, advantages, strict=True)]
-        metrics = self._update(groups, step)
+        with self.meter.phase("update"):
+            metrics = self._update(groups, step)
+        with self.meter.phase("sync"):
+            self.sync(step)
         if objective.reference_every and step % objective.reference_every == 0 and self.reference is not None:
             self.reference.load_state_dict(dict(self.engine.full_parameters()), strict=False)  # tied heads come along
-        ended = time.monotonic()
-        tokens = sum(len(r.ids) for g in drawn for r in g)
-        return groups, rollout_metrics(groups) | metrics | {
+        costs = self.meter.figures(
+            groups,
+            frozen_passes=(objective.mini_batches > 1) + (self.reference is not None),
+            idle_moves=bool(objective.loss.entropy_weight) or self.reference is not None,
+        )
+        return groups, rollout_metrics(groups) | metrics | costs | {
             "refills": float(len(drawn) - objective.prompts_per_step),
-            "tokens": float(tokens),
-            "time/step_s": ended - started,
-            "time/sample_s": sampled - started,
-            "time/update_s": ended - sampled,
-            "time/tokens_per_s": tokens / (ended - started),
+            "tokens": float(sum(len(r.ids) for g in drawn for r in g)),
         }
 
     def draw(self, step: int) -> Groups:
@@ -145,13 +151,15 @@ class GrpoTrainer:
             for sample in range(samples)
         ]
         repeated = [row for _, row in rows for _ in range(samples)]
-        completions = self.sampler.generate(
-            requests,
-            self.objective.sampling,
-            finished=lambda index, ids: self.score.ahead(self.decode(ids), repeated[index]),
-        )
-        texts = [self.decode(c.ids) for c in completions]
-        scores = self.score(texts, repeated, lengths=[len(c.ids) for c in completions], samples=samples)
+        with self.meter.phase("sample"):
+            completions = self.sampler.generate(
+                requests,
+                self.objective.sampling,
+                finished=lambda index, ids: self.score.ahead(self.decode(ids), repeated[index]),
+            )
+        with self.meter.phase("score"):
+            texts = [self.decode(c.ids) for c in completions]
+            scores = self.score(texts, repeated, lengths=[len(c.ids) for c in completions], samples=samples)
         return [
             Rollout(
                 prompt_id=row.id,
@@ -216,7 +224,6 @@ class GrpoTrainer:
                 f"{objective.max_mismatch}); the sampler does not serve the trainer's weights. Where it merely computes in "
                 "another precision, raise max_mismatch and set a correction"
             )
-        self.sync(step)
         mean = {name: sum(o[name] for o in outcomes) / len(outcomes) for name in outcomes[0]}
         return mean | {"mismatch": mismatch, "dropped": 1 - len(batch) / sum(len(g.rollouts) for g in groups)}
 

@@ -21,13 +21,19 @@ from components.sampling.digest import tensors_digest
 from components.sampling.nucleus import draw
 
 COMPACT_AT = 0.25  # share of ended rows at which the batch is compacted
+LOOK_EVERY = (
+    16  # tokens between two looks at who has ended: a look waits for the device, which only a CPU does not mind
+)
 
 
 class TransformersSampler:
     """Serves ``model`` (which it owns, or shares with a trainer in the same process)."""
 
-    def __init__(self, model: PreTrainedModel, *, eos_id: int, pad_id: int, max_rows: int = 512) -> None:
+    def __init__(
+        self, model: PreTrainedModel, *, eos_id: int, pad_id: int, max_rows: int = 512, look_every: int | None = None
+    ) -> None:
         self.model = model
+        self.look_every = look_every or (1 if model.device.type == "cpu" else LOOK_EVERY)
         self.eos_id = eos_id
         self.pad_id = pad_id
         self.max_rows = max_rows
@@ -101,27 +107,27 @@ class TransformersSampler:
         counts = torch.zeros(len(requests), dtype=torch.long, device=device)
         alive = torch.arange(len(requests), device=device)
         running = torch.ones(len(requests), dtype=torch.bool, device=device)
+        told: set[int] = set()
         for position in range(sampling.max_tokens):
             token, logp = draw(
                 hidden @ head.T, uniforms[alive, position], temperature=sampling.temperature, top_p=sampling.top_p
             )
-            going = alive[running]
-            tokens[going, position] = token[running]
-            logps[going, position] = logp[running]
-            counts[going] = position + 1
-            ended = running & (token == self.eos_id)
-            running = running & ~ended
-            if finished is not None:
-                for row in alive[ended].tolist():
-                    finished(row, tuple(tokens[row, : position + 1].tolist()))
-            num_running = int(running.sum())
-            if num_running == 0 or position + 1 == sampling.max_tokens:
-                break
-            if num_running <= (1 - COMPACT_AT) * len(alive):
-                kept = running.nonzero().squeeze(-1)
-                past.select_rows(kept)
-                alive, token, lengths = alive[kept], token[kept], lengths[kept]
-                running = running[kept]
+            tokens[alive, position] = token
+            logps[alive, position] = logp
+            counts[alive] += running  # rows that have ended run along until the next look; what they write is cut off
+            running = running & (token != self.eos_id)
+            last = position + 1 == sampling.max_tokens
+            if last or (position + 1) % self.look_every == 0:
+                num_running = int(running.sum())
+                if finished is not None and num_running < len(alive):
+                    _tell(finished, alive[~running].tolist(), told, tokens, counts)
+                if num_running == 0 or last:
+                    break
+                if num_running <= (1 - COMPACT_AT) * len(alive):
+                    kept = running.nonzero().squeeze(-1)
+                    past.select_rows(kept)
+                    alive, token, lengths = alive[kept], token[kept], lengths[kept]
+                    running = running[kept]
             hidden = self._forward(token[:, None], (lengths + position)[:, None], past.own, **past.step())
         return _completions(tokens, logps, counts, self.eos_id)
 
@@ -161,6 +167,14 @@ class TransformersSampler:
 def _renumbered(finished: Finished | None, part: Sequence[int]) -> Finished | None:
     """Requests are computed in parts and sorted; ``finished`` counts as its caller does."""
     return None if finished is None else lambda row, ids: finished(part[row], ids)
+
+
+def _tell(finished: Finished, ended: Sequence[int], told: set[int], tokens: Tensor, counts: Tensor) -> None:
+    """Tell of rows that have ended, each once."""
+    new = [row for row in ended if row not in told]
+    told.update(new)
+    for row, ids, num in zip(new, tokens[new].tolist(), counts[new].tolist(), strict=True):
+        finished(row, tuple(ids[:num]))
 
 
 def _uniforms(seeds: Sequence[int], num: int) -> np.ndarray:

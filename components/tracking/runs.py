@@ -115,6 +115,12 @@ class Tracking:
         if run_id and path.is_file():
             self._guarded("log_artifact", lambda: self._mlflow().log_artifact(run_id, str(path), artifact_dir or None))
 
+    def log_table(self, run_id: str, path: Path) -> None:
+        """A JSON file of ``columns`` and ``data``; the tag makes MLflow's page show it as a table."""
+        if run_id and path.is_file():
+            self.log_file(run_id, path, "")
+            self.set_tags(run_id, {"mlflow.loggedArtifacts": json.dumps([{"path": path.name, "type": "table"}])})
+
     def finish(self, run_id: str, status: str) -> None:
         """Close a run: FINISHED, FAILED or KILLED; first send what an outage held back, of this run and of others.
 

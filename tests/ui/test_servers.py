@@ -118,6 +118,13 @@ def test_mlflow_draws_the_curves_of_a_stage(pages: Ran, page: Page) -> None:
     expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=APPEARS_MS)
 
 
+def test_mlflow_shows_sampled_completions_as_a_table(pages: Ran, page: Page) -> None:
+    with closing(sqlite3.connect(pages.home / "mlflow.db")) as database:
+        ((stage,),) = database.execute("select run_uuid from runs where name = 'r1_zero'")
+    url = f"http://127.0.0.1:{MLFLOW}/#/experiments/1/runs/{stage}/artifacts/completions.json"
+    _says(page, url, "prompt", "advantage", "<think>")
+
+
 def test_prefect_shows_the_flow_run_its_subflows_and_artifacts(pages: Ran, page: Page) -> None:
     _says(page, f"http://127.0.0.1:{PREFECT}/runs", "smoke-0", "grpo2-smoke")
     _says(page, f"http://127.0.0.1:{PREFECT}/artifacts", "promotion")

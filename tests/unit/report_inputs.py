@@ -128,7 +128,7 @@ def reinforcement(path: Path, stage: str, start: str, steps: int, rewards: int) 
         parts = dict(zip(("accuracy", "format", "language"), shares.values(), strict=True))
         row = {"reward": sum(list(parts.values())[:rewards]), "length": now["length"], "truncated": 0.001, **shares}
         row |= {"reflection": now["reflection"], "groups_without_signal": 0.05 + 0.7 * way}
-        row |= {f"rewards/{name}": value for name, value in parts.items()}
+        row |= {f"rewards/{name}/mean": value for name, value in parts.items()}
         if step == 0:
             row = {f"preflight/{key}": value for key, value in row.items()}
         else:

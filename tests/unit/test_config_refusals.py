@@ -13,6 +13,8 @@ def test_an_engine_over_ranks_is_read() -> None:
     ("settings", "reason"),
     [
         (["ranks=2"], "belong to kind = 'deepspeed'"),
+        (["offload=optimizer"], "moves the fp32 masters of dtype = 'bfloat16'"),
+        (["dtype=bfloat16", "offload=all"], "needs kind = 'deepspeed'"),
         (["kind=deepspeed", "zero_stage=0", "dtype=bfloat16"], "sums bfloat16 gradients in bfloat16"),
         (["kind=deepspeed", "zero_stage=0", "offload=optimizer"], "offload needs zero_stage 1, 2 or 3"),
         (["kind=deepspeed", "offload=all"], "needs zero_stage = 3"),
@@ -35,6 +37,11 @@ def test_a_correction_of_what_an_older_policy_has_sampled_is_not() -> None:
     recipe = load_recipe("tiny", ["run.sampler=transformers", "grpo.staleness=1"])
     assert recipe.grpo is not None
     assert (recipe.grpo.staleness, recipe.grpo.correction) == (1, "tis")
+
+
+def test_one_process_may_compute_in_bfloat16_which_is_something_to_correct() -> None:
+    recipe = load_recipe("tiny", ["run.engine.dtype=bfloat16", "run.sampler=transformers", "grpo.correction=tis"])
+    assert (recipe.run.engine.kind, recipe.run.engine.dtype) == ("single", "bfloat16")
 
 
 def test_a_custom_reward_keeps_the_dots_of_its_name() -> None:

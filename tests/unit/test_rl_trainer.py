@@ -9,6 +9,7 @@ from components.data.schema import Row
 from components.engines.single import SingleEngine
 from components.errors import WeightSyncError
 from components.rewards.score import Scored
+from components.rl.meter import reproducible
 from components.rl.metrics import rollout_metrics
 from components.rl.objectives import Loss
 from components.rl.trainer import GrpoTrainer, Objective
@@ -65,8 +66,7 @@ def make_trainer(objective=OBJECTIVE, *, sampler_model=None, reference=None, sco
 
 
 def walk(trainer, steps):
-    metrics = [trainer.step(step)[1] for step in steps]
-    return [{name: value for name, value in m.items() if not name.startswith("time/")} for m in metrics]
+    return [reproducible(trainer.step(step)[1]) for step in steps]
 
 
 def digest(trainer):
@@ -185,8 +185,17 @@ def test_rollout_metrics_by_hand():
             "reflection": 0.25,
             "unscored": 0.25,
             "groups_without_signal": 0.5,
-            "rewards/accuracy": 2 / 3,
-            "rewards/format": 0.5,
+            "rewards/accuracy/mean": 2 / 3,
+            "rewards/accuracy/std": 3**-0.5,
+            "rewards/format/mean": 0.5,
+            "rewards/format/std": 3**-0.5,
+            "completions/mean_length": 2.0,
+            "completions/min_length": 1.0,
+            "completions/max_length": 3.0,
+            "completions/clipped_ratio": 0.25,
+            "completions/mean_terminated_length": 7 / 3,
+            "completions/min_terminated_length": 2.0,
+            "completions/max_terminated_length": 3.0,
         }
     )
 

@@ -83,6 +83,23 @@ def test_a_small_room_for_rows_gives_the_same_tokens(model, sampler):
     assert [c.ids for c in small.generate(requests, SAMPLING)] == [c.ids for c in sampler.generate(requests, SAMPLING)]
 
 
+def test_looking_seldom_at_who_has_ended_changes_no_completion(model, sampler):
+    """Away from a CPU a look costs time; rows that have ended run along until the next one."""
+    requests, told = make_requests(), []
+    seldom = TransformersSampler(model, eos_id=EOS, pad_id=PAD, look_every=5)
+    usual = sampler.generate(requests, SAMPLING)
+    for one, other in zip(
+        seldom.generate(requests, SAMPLING, finished=lambda row, ids: told.append((row, ids))), usual, strict=True
+    ):
+        assert one.ids == other.ids
+        assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)
+    ended = sorted((row, c.ids) for row, c in enumerate(usual) if c.finished)
+    assert sorted(told) == ended
+    at_once = []
+    sampler.generate(requests, SAMPLING, finished=lambda row, ids: at_once.append((row, ids)))
+    assert sorted(at_once) == ended
+
+
 def test_dropping_rows_that_have_ended_changes_no_token(sampler, monkeypatch):
     requests, sizes = make_requests(), []
     select = SharedPast.select_rows

@@ -58,6 +58,18 @@ def test_a_child_hangs_below_its_parent_with_tags_and_params(tracking, client):
     assert [client.get_run(r).info.status for r in (child, parent)] == ["FAILED", "FINISHED"]
 
 
+def test_a_table_is_marked_as_one_for_mlflows_page(tracking, client, run_id, tmp_path):
+
+    file = tmp_path / "completions.json"
+    tracking.log_table(run_id, file)  # a stage that has none
+    file.write_text(json.dumps({"columns": ["step", "text"], "data": [[1, "a"], [2, "b"]]}))
+    tracking.log_table(run_id, file)
+    run = client.get_run(run_id)
+    assert run.data.tags["mlflow.loggedArtifacts"] == '[{"path": "completions.json", "type": "table"}]'
+    found = client.load_table(run.info.experiment_id, "completions.json", run_ids=[run_id])
+    assert found.to_dict("list") == {"step": [1, 2], "text": ["a", "b"]}
+
+
 def test_rows_keep_their_step_and_time(tracking, client, run_id):
     rows = [SpoolRow(step, 1_700_000_000_000 + step, {"loss": step / 3, "a": 1.0}) for step in range(4)]
     tracking.log_rows(run_id, rows)
