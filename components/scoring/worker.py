@@ -31,7 +31,8 @@ Judge = Callable[[str, Row], Score]
 ALARM_AFTER_S = 1.0
 PROBE = "<think></think>\\boxed{0}"
 """An answer that costs nothing: what goes wrong when it is judged is the doing of the gold."""
-WARM_UP = (("\\frac{x+1}{2}", "\\boxed{\\frac{x}{2}+\\frac{1}{2}}"), ("\\{1,2\\}", "\\boxed{\\{2,\\sqrt{1}\\}}"))
+WARM_UP = (("\\sin^2 x", "1-\\cos^2 x"), ("\\log_2 3", "\\frac{\\ln 3}{\\ln 2}"), ("[0,\\ln 2)", "[0,\\ln 3)"))
+"""None of them is decided without algebra, which is what is to be warm."""
 
 
 def main(judge_name: str, memory_bytes: int, parent_pid: int) -> None:
@@ -42,7 +43,7 @@ def main(judge_name: str, memory_bytes: int, parent_pid: int) -> None:
     module, _, function = judge_name.partition(":")
     judge: Judge = getattr(importlib.import_module(module), function)
     for gold, answer in WARM_UP:  # the first use of a grammar costs about a second, which is nobody's clock
-        judge(f"<think></think>{answer}", Row(id="", prompt="", answer=gold, verifier="math", source=""))
+        judge(f"<think></think>\\boxed{{{answer}}}", Row(id="", prompt="", answer=gold, verifier="math", source=""))
     _send(answers, {"ready": True, "cpu": time.process_time(), "rss": _resident_bytes()})
     _Server(judge, requests, answers).serve()
 

@@ -52,10 +52,18 @@ def equal(gold: str, answer: str, algebra: Algebra) -> bool | None:
             return False
         if why_too_costly(second, first):
             return None
-        verdict = same_value(first, second)
+        verdict = same_value(_as_fraction(first), _as_fraction(second))
         return algebra(first, second) if verdict is None else verdict
 
     return _equal(structure.turned(normal(gold)), structure.turned(_unsaid(normal(answer))), decide, 0)
+
+
+def _as_fraction(text: str) -> str:
+    """A mixed number as one fraction."""
+    number = read(text) if "\\frac" in text or "/" in text else None
+    if number is None or not number.mixed or number.percent or number.unit:
+        return text
+    return f"\\frac{{{number.value.numerator}}}{{{number.value.denominator}}}"
 
 
 def _unsaid(answer: str) -> str:

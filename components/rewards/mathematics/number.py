@@ -79,7 +79,7 @@ def read(text: str) -> Number | None:
         return Number(value, digits, bool(percent), "", body["whole"] is not None)
     if rest.strip() and not is_unit(rest):
         return None
-    return Number(value, digits, False, canonical_unit(rest))
+    return Number(value, digits, False, canonical_unit(rest), body["whole"] is not None)
 
 
 def same(gold: Number, answer: Number) -> bool:
