@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PROGRAMS := chromium bwrap setpriv prlimit python3 gcc g++ node
 PACKAGES := chromium bubblewrap libseccomp2 util-linux python3 gcc g++ libc6-dev nodejs
 
-.PHONY: demo test cpu test-cpu check system test-long test-faults clean help
+.PHONY: demo test cpu test-cpu test-gpu check system test-long test-faults clean help
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -41,6 +41,9 @@ cpu: $(VENV)/.cpu   ## add vLLM's CPU build and DeepSpeed (3 GB), with the peers
 
 test-cpu: $(VENV)/.cpu   ## the tests of vLLM rollouts and DeepSpeed ranks
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -m extra
+
+test-gpu: $(VENV)/.dev   ## the tests that need a CUDA device
+	@$(BIN)/python -m pytest -m gpu
 
 test-long: $(VENV)/.dev   ## the slow proofs: pre-training again, whole code benchmarks, the learning figures over three seeds
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -m slow

@@ -17,7 +17,6 @@ import torch
 from pydantic import BaseModel
 
 from components import errors
-from components.errors import ConfigError
 from components.launch.lifeline import Channel
 from components.launch.outcome import read_json
 from components.sampling.base import Finished, Sampler, Sampling
@@ -42,11 +41,9 @@ def open_sampler(spec: SamplerSpec) -> Sampler:
     """The sampler in this process. Raises :class:`ConfigError` where vLLM is asked for and not installed."""
     torch.set_num_threads(spec.threads)
     if spec.kind == "vllm":
-        if spec.device != "cpu":
-            raise ConfigError(f"run.device: the vLLM sampler runs on the CPU so far, not on {spec.device}")
         from components.sampling.vllm import VllmSampler
 
-        return VllmSampler(spec.model, eos_id=spec.eos_id, dtype=spec.dtype)
+        return VllmSampler(spec.model, eos_id=spec.eos_id, dtype=spec.dtype, device=spec.device)
     from components.models import load_model
     from components.sampling.transformers import TransformersSampler
 

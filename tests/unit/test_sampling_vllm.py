@@ -247,3 +247,14 @@ def test_in_a_process_of_its_own_with_another_architecture(grouped, tmp_path):
         load(sampler, grouped, 4)
         proof = prove(sampler, grouped, 4)
         assert proof.mismatch < 1e-4
+
+
+def test_the_options_for_a_gpu_are_vllms_own(tmp_path):
+    """No GPU is needed to see that vLLM knows every name; what they do there has not been seen."""
+    from vllm import EngineArgs
+
+    from components.sampling.vllm.engine import on_cuda
+
+    options = EngineArgs(model=str(tmp_path), **on_cuda(memory=0.5, colocated=True))
+    assert (options.enable_sleep_mode, options.enforce_eager) == (True, False)
+    assert options.gpu_memory_utilization == 0.5

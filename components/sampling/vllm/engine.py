@@ -1,4 +1,7 @@
-"""Starting vLLM's engine inside this process, and leaving the process otherwise as it was."""
+"""Starting vLLM's engine inside this process, and leaving the process otherwise as it was.
+
+What is said of CUDA follows vLLM 0.32's source and has not been run.
+"""
 
 import os
 from collections.abc import Iterator
@@ -20,6 +23,9 @@ ENVIRONMENT = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # the cores are shared with the trainer
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
+    # The sampler of the second model runner has no place between temperature and nucleus (see VllmSampler). It is the
+    # default on CUDA alone.
+    "VLLM_USE_V2_MODEL_RUNNER": "0",
 }
 WHILE_STARTING = {
     "GLOO_SOCKET_IFNAME": "lo",  # gloo listens even in a world of one
@@ -28,17 +34,15 @@ WHILE_STARTING = {
 }
 
 
-def start_engine(directory: Path, *, dtype: str, layers: int, kv_values: int, max_length: int) -> Any:
+def start_engine(directory: Path, *, dtype: str, max_length: int, place: dict[str, Any]) -> Any:
     """A ``vllm.v1.engine.llm_engine.LLMEngine`` that serves ``directory``.
 
-    ``layers`` and ``kv_values`` (keys of one token in one layer) size the cache: as many sequences of ``max_length`` as
-    run at once, within 4 GiB. Raises :class:`ConfigError` where vLLM is not installed.
+    ``place`` holds what differs by device: :func:`on_cpu` or :func:`on_cuda`. Raises :class:`ConfigError` where vLLM is not
+    installed.
     """
     os.environ.update(ENVIRONMENT)
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    width = torch.empty(0, dtype=getattr(torch, dtype)).element_size()
-    row_bytes = 2 * layers * kv_values * width * -(-max_length // BLOCK) * BLOCK
-    with _restored():
+    with _restored(eager=bool(place["enforce_eager"])):
         try:
             from vllm import EngineArgs, LLMEngine  # type: ignore[import-not-found, unused-ignore]
         except ImportError as error:
@@ -49,23 +53,41 @@ def start_engine(directory: Path, *, dtype: str, layers: int, kv_values: int, ma
             EngineArgs(
                 model=str(directory),
                 dtype=dtype,
-                enforce_eager=True,
                 enable_prefix_caching=True,
-                block_size=BLOCK,
-                kv_cache_memory_bytes=max(row_bytes, min(MAX_ROWS * row_bytes, MAX_CACHE_BYTES)),
                 max_num_seqs=MAX_ROWS,
-                # A prompt is computed in one step: between two parts of one, vLLM would wind a seeded request's generator
-                # back, which a CPU generator refuses ("CPU Generator does not use offset").
-                enable_chunked_prefill=False,
-                max_num_batched_tokens=max(STEP_TOKENS, max_length),
                 max_model_len=max_length,
                 logprobs_mode="processed_logprobs",
                 skip_tokenizer_init=True,  # token ids in, token ids out
                 generation_config="vllm",  # the model directory's own would change temperature, top_k and end tokens
                 disable_log_stats=True,
                 seed=0,
+                **place,
             )
         )
+
+
+def on_cpu(*, dtype: str, layers: int, kv_values: int, max_length: int) -> dict[str, Any]:
+    """Engine arguments for a CPU.
+
+    ``layers`` and ``kv_values`` (keys of one token in one layer) size the cache: as many sequences of ``max_length`` as
+    run at once, within 4 GiB.
+    """
+    width = torch.empty(0, dtype=getattr(torch, dtype)).element_size()
+    row_bytes = 2 * layers * kv_values * width * -(-max_length // BLOCK) * BLOCK
+    return {
+        "enforce_eager": True,
+        "block_size": BLOCK,
+        "kv_cache_memory_bytes": max(row_bytes, min(MAX_ROWS * row_bytes, MAX_CACHE_BYTES)),
+        # A prompt is computed in one step: between two parts of one, vLLM would wind a seeded request's generator
+        # back, which a CPU generator refuses ("CPU Generator does not use offset").
+        "enable_chunked_prefill": False,
+        "max_num_batched_tokens": max(STEP_TOKENS, max_length),
+    }
+
+
+def on_cuda(*, memory: float, colocated: bool) -> dict[str, Any]:
+    """Engine arguments for a GPU: captured graphs, ``memory`` of the card, and the means to give it back between batches."""
+    return {"enforce_eager": False, "gpu_memory_utilization": memory, "enable_sleep_mode": colocated}
 
 
 def stop_engine(engine: Any) -> None:
@@ -77,14 +99,15 @@ def stop_engine(engine: Any) -> None:
 
 
 @contextmanager
-def _restored() -> Iterator[None]:
+def _restored(*, eager: bool) -> Iterator[None]:
     """Set WHILE_STARTING, and take back what vLLM's CPU worker does to torch's threads.
 
-    It replaces ``torch.set_num_threads`` by a function that does nothing.
+    It replaces ``torch.set_num_threads`` by a function that does nothing. An engine that compiles keeps its compiler.
     """
-    before = {name: os.environ.get(name) for name in WHILE_STARTING}
+    variables = {n: v for n, v in WHILE_STARTING.items() if eager or n != "TORCHDYNAMO_DISABLE"}
+    before = {name: os.environ.get(name) for name in variables}
     set_num_threads, threads = torch.set_num_threads, torch.get_num_threads()
-    os.environ.update(WHILE_STARTING)
+    os.environ.update(variables)
     try:
         yield
     finally:

@@ -12,7 +12,7 @@ from transformers import AutoConfig
 from components.errors import ConfigError, WeightSyncError
 from components.sampling.base import Completion, Finished, Request, Sampling
 from components.sampling.digest import tensor_digests, tensors_digest
-from components.sampling.vllm.engine import start_engine, stop_engine
+from components.sampling.vllm.engine import on_cpu, on_cuda, start_engine, stop_engine
 from components.sampling.vllm.served import HEAD, check_covered, checkpoint_shapes, served_tensors
 
 MIN_TEMPERATURE = 0.01  # vLLM silently raises anything between this and 0
@@ -23,9 +23,21 @@ class VllmSampler:
 
     One request per sample, with its own seed; the samples of a prompt share its cache in blocks of 32 tokens. The tokens
     of a seed are not those that another sampler draws from it.
+
+    On ``device`` "cuda" it takes the share ``memory`` of the card; ``colocated`` with a trainer it sleeps after every batch
+    (level 1: weights to CPU memory, cache discarded) and wakes for the next, or for weights. Written, not run for want of a GPU.
     """
 
-    def __init__(self, directory: Path, *, eos_id: int, dtype: str = "float32") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        eos_id: int,
+        dtype: str = "float32",
+        device: str = "cpu",
+        memory: float = 0.5,
+        colocated: bool = True,
+    ) -> None:
         config = AutoConfig.from_pretrained(directory, local_files_only=True)
         self.eos_id = eos_id
         self.max_length = int(config.max_position_embeddings)
@@ -33,13 +45,16 @@ class VllmSampler:
         self._tied = bool(config.tie_word_embeddings)
         self._shapes = checkpoint_shapes(directory, tied=self._tied)
         head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        self._engine = start_engine(
-            directory,
-            dtype=dtype,
-            layers=config.num_hidden_layers,
-            kv_values=config.num_key_value_heads * head_size,
-            max_length=self.max_length,
-        )
+        self._sleeps = device == "cuda" and colocated
+        self._asleep = False
+        if device == "cuda":
+            place = on_cuda(memory=memory, colocated=colocated)
+        else:
+            kv_values = config.num_key_value_heads * head_size
+            place = on_cpu(
+                dtype=dtype, layers=config.num_hidden_layers, kv_values=kv_values, max_length=self.max_length
+            )
+        self._engine = start_engine(directory, dtype=dtype, max_length=self.max_length, place=place)
         self._engine.collective_rpc(_report_logprobs_before_the_cut)
         check_covered(self._model, self._shapes, tied=self._tied)
         self._version = 0
@@ -59,6 +74,7 @@ class VllmSampler:
     ) -> list[Completion]:
         """See :class:`components.sampling.base.Sampler`. Raises :class:`ConfigError` for what vLLM would alter."""
         self._check(requests, sampling)
+        self._wake()
         completions: dict[int, Completion] = {}
         waiting: dict[str, int] = {}
         try:
@@ -77,6 +93,9 @@ class VllmSampler:
         finally:
             if waiting:  # an error: the next batch must not meet what is left of this one
                 self._engine.abort_request(list(waiting))
+            if self._sleeps:
+                self._engine.sleep(level=1)
+                self._asleep = True
         return [completions[index] for index in range(len(requests))]
 
     def load_weights(self, named_tensors: Iterable[tuple[str, Tensor]], version: int) -> None:
@@ -87,6 +106,7 @@ class VllmSampler:
         """
         sent = {name: tensor.detach().to(self._dtype) for name, tensor in named_tensors}
         self._check_sent(sent)
+        self._wake()
         head = [(HEAD, tensor) for name, tensor in sent.items() if self._tied and name.endswith("embed_tokens.weight")]
         self._broken = f"an earlier load of weights, version {version}, has failed"
         try:
@@ -103,6 +123,11 @@ class VllmSampler:
         self._broken = ""
         self._version = version
 
+    def _wake(self) -> None:
+        if self._asleep:
+            self._engine.wake_up()
+            self._asleep = False
+
     def weights_digest(self) -> str:
         return tensors_digest(self._served())
 
@@ -115,6 +140,7 @@ class VllmSampler:
         stop_engine(self._engine)
 
     def _served(self) -> Iterable[tuple[str, Tensor]]:
+        self._wake()
         return served_tensors(self._model, self._shapes, tied=self._tied)
 
     def _check(self, requests: Sequence[Request], sampling: Sampling) -> None:
