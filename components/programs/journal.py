@@ -25,12 +25,13 @@ class Journal:
     """Keeps a run killable: whatever it recorded up to the last checkpoint survives, what came later is forgotten.
 
     ``history.jsonl`` in the output holds every step's metrics except ``time/...``, so that its bytes are the run's own;
-    the spool holds them all and is shipped to the tracking server by the supervisor.
+    the spool holds them all and is shipped to the tracking server by the supervisor. ``value``: PPO's value model's engine.
     """
 
-    def __init__(self, spec: Spec, engine: Engine, *, every: int, last_step: int) -> None:
+    def __init__(self, spec: Spec, engine: Engine, *, every: int, last_step: int, value: Engine | None = None) -> None:
         self.spec = spec
         self.engine = engine
+        self.value = value
         self.every = every
         self.last_step = last_step
         self.reference: PreTrainedModel | None = None
@@ -51,7 +52,7 @@ class Journal:
             with tempfile.TemporaryDirectory(dir=self.spec.work) as name:
                 directory = Path(name)
                 self._checkpoints.load(step, directory)
-                load_state(directory, self.engine, reference)
+                load_state(directory, self.engine, reference, self.value)
                 self._history = (directory / HISTORY).read_text().splitlines()
         if self._writes:
             self._spool.truncate_after(step)
@@ -80,7 +81,7 @@ class Journal:
         self._flush_lake()
         with tempfile.TemporaryDirectory(dir=self.spec.work) as name:
             directory = Path(name)
-            save_state(directory, self.engine, self.reference)
+            save_state(directory, self.engine, self.reference, self.value)
             if not self._writes:
                 return
             (directory / HISTORY).write_text("\n".join(self._history) + "\n")

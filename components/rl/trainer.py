@@ -1,4 +1,4 @@
-"""The GRPO loop: sample, score, compare within the group, step. It knows no store, no flow and no file."""
+"""The GRPO loop: sample, score, compare within the group (in PPO with values), step. It knows no store, no flow and no file."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +15,7 @@ from components.errors import WeightSyncError
 from components.rewards.score import Scorer
 from components.rl.advantage import Advantage, batch_advantages
 from components.rl.batch import prompts_of_step
+from components.rl.critic import Critic, with_means
 from components.rl.dynamic import Groups, fill_groups, teaches
 from components.rl.forward import Run, frozen_logprobs, on
 from components.rl.metrics import rollout_metrics
@@ -50,7 +51,7 @@ class GrpoTrainer:
     """One policy in training. ``step(n)`` is a function of weights and (seed, n) alone, so a resumed run repeats it.
 
     ``encode`` renders a row to prompt token ids, ``decode`` turns completion ids into text, ``score`` rewards texts.
-    ``reference`` is a frozen model of the same shape, or None when the loss has no divergence.
+    ``reference`` is a frozen model of the same shape, or None when there is no divergence. ``critic`` makes it PPO.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class GrpoTrainer:
         objective: Objective,
         pad_id: int,
         seed: int,
+        critic: Critic | None = None,
     ) -> None:
         self.engine = engine
         self.model = model
@@ -79,6 +81,7 @@ class GrpoTrainer:
         self.objective = objective
         self.pad_id = pad_id
         self.seed = seed
+        self.critic = critic
 
     def step(self, step: int) -> tuple[list[Group], dict[str, float]]:
         """Step ``step`` (from 1): the groups that were sampled and the step's metrics."""
@@ -90,7 +93,7 @@ class GrpoTrainer:
         sampled = time.monotonic()
         advantages = batch_advantages([[r.reward for r in g] for g in drawn], objective.advantage)
         groups = [Group(members, tuple(values)) for members, values in zip(drawn, advantages, strict=True)]
-        metrics = self._update(groups, step)
+        groups, metrics = self._update(groups, step)
         if objective.reference_every and step % objective.reference_every == 0 and self.reference is not None:
             self.reference.load_state_dict(dict(self.engine.full_parameters()), strict=False)  # tied heads come along
         ended = time.monotonic()
@@ -185,9 +188,14 @@ class GrpoTrainer:
                 dtype=self.model.dtype,
             )
 
-    def _update(self, groups: Sequence[Group], step: int) -> dict[str, float]:
+    def _update(self, groups: list[Group], step: int) -> tuple[list[Group], dict[str, float]]:
+        """One step on the groups; they come back with the advantages that it had."""
         objective = self.objective
         batch = self._batch(groups)
+        judged: dict[str, float] = {}
+        if self.critic is not None:
+            batch, judged = self.critic.judge(batch)
+            groups = with_means(groups, batch)
         outcomes = [
             update_policy(
                 self.engine,
@@ -197,6 +205,7 @@ class GrpoTrainer:
                 temperature=objective.sampling.temperature,
                 max_tokens=objective.micro_tokens,
             )
+            | (self.critic.update(part) if self.critic else {})
             for part in split_at_random(batch, objective.mini_batches, derive_seed(self.seed, "mini-batches", step))
         ]
         mismatch = max(o["mismatch"] for o in outcomes)
@@ -208,7 +217,8 @@ class GrpoTrainer:
             )
         self.sync(step)
         mean = {name: sum(o[name] for o in outcomes) / len(outcomes) for name in outcomes[0]}
-        return mean | {"mismatch": mismatch, "dropped": 1 - len(batch) / sum(len(g.rollouts) for g in groups)}
+        dropped = 1 - len(batch) / sum(len(g.rollouts) for g in groups)
+        return groups, mean | judged | {"mismatch": mismatch, "dropped": dropped}
 
     def _batch(self, groups: Sequence[Group]) -> list[Trained]:
         """What is trained on, with the log-probabilities that the loss compares with.
@@ -225,7 +235,7 @@ class GrpoTrainer:
             if rollout.reward is not None and (rollout.finished or not objective.drop_truncated)
         ]
         self.model.eval()  # no dropout: the ratio compares like with like
-        if objective.mini_batches > 1:
+        if objective.mini_batches > 1 or (self.critic and self.reference):  # PPO's rewards compare the two
             old = self._logprobs(self.engine.forward, batch)
             batch = [replace(t, old_logprobs=logp) for t, logp in zip(batch, old, strict=True)]
         if self.reference is not None:
