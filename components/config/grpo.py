@@ -5,11 +5,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from components.config.ppo import PpoConfig
 from components.config.rewards import RewardWeights, ShapingConfig
 from components.config.section import Count, Positive, Section, Share, Weight
 from components.engines.schedule import Schedule
 
-Algorithm = Literal["grpo", "dr_grpo", "dapo", "gspo", "cispo"]
+Algorithm = Literal["grpo", "dr_grpo", "dapo", "gspo", "cispo", "ppo"]
 Correction = Literal["none", "tis", "sequence_tis", "icepop", "sequence_mask", "geometric_mask"]
 
 OWN: dict[str, dict[str, Any]] = {
@@ -17,6 +18,7 @@ OWN: dict[str, dict[str, Any]] = {
     "dapo": {"normalization": "token", "clip_high": 0.28},
     "gspo": {"clip_low": 3e-4, "clip_high": 4e-4},
     "cispo": {"normalization": "token", "clip_low": 1.0, "clip_high": 4.0},
+    "ppo": {"advantage": "gae"},
 }
 """What each algorithm's paper sets otherwise than GRPO. CISPO: no lower bound, and TRL's highest weight 5."""
 
@@ -46,8 +48,9 @@ class GrpoConfig(Section):
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     schedule: Schedule = "constant"
     max_grad_norm: Positive = 1.0
-    advantage: Literal["group_std", "batch_std", "mean", "leave_one_out"] = "group_std"
-    """Reward minus the group's mean, over the group's deviation, the batch's, or neither; or minus the others' mean."""
+    advantage: Literal["group_std", "batch_std", "mean", "leave_one_out", "gae"] = "group_std"
+    """Reward minus the group's mean, over the group's deviation, the batch's, or neither; or minus the others' mean; or
+    (`ppo` alone) a value model's estimate for every token."""
     normalization: Literal["sequence", "token", "constant"] = "sequence"
     """Mean over completions of token means; mean over all tokens; sum over tokens by completions times `max_tokens`."""
     clip_low: Positive = 0.2
@@ -56,7 +59,7 @@ class GrpoConfig(Section):
     dual_clip: Positive | None = None
     """c: highest ratio that counts for a token with negative advantage. Usual: 3."""
     kl_weight: Weight = 0.0
-    """beta of the k3 term; 0 keeps no reference model in memory. The paper: 0.001."""
+    """beta of the k3 term; 0 keeps no reference model in memory. The paper: 0.001. In PPO part of every token's reward."""
     kl_estimator: Literal["k1", "k2", "k3"] = "k3"
     kl_unbiased: bool = False
     """Multiply the divergence by the ratio, so that its gradient is unbiased (DeepSeek-V3.2)."""
@@ -77,6 +80,8 @@ class GrpoConfig(Section):
     """Dynamic sampling: so many times further prompts are drawn for groups without signal; 0 = off."""
     drop_truncated: bool = False
     """Leave completions that hit `max_tokens` out of the loss (they stay in their group's mean)."""
+    ppo: PpoConfig | None = None
+    """The value model's settings; with `algorithm = "ppo"` alone, which fills them in."""
     temperature: Positive = 1.0
     max_tokens: Count
     """Longest completion."""
@@ -102,6 +107,8 @@ class GrpoConfig(Section):
             filled.setdefault("correction", "tis")
         if filled.get("correction_bounds") is None and filled.get("correction") in BOUNDS:
             filled["correction_bounds"] = BOUNDS[filled["correction"]]
+        if filled.get("ppo") is None and filled.get("algorithm") == "ppo":
+            filled["ppo"] = {}
         return filled
 
     @model_validator(mode="after")
@@ -116,6 +123,15 @@ class GrpoConfig(Section):
             yield "reference_every refreshes a reference that kl_weight = 0 never uses"
         if not self.kl_weight and (self.kl_unbiased or self.kl_estimator != "k3"):
             yield "kl_estimator and kl_unbiased shape a divergence that kl_weight = 0 leaves out"
+        if self.ppo and self.algorithm != "ppo":
+            yield f"ppo holds settings of a value model, and algorithm '{self.algorithm}' has none: set algorithm = 'ppo'"
+        if self.ppo and self.kl_weight and self.kl_estimator != "k3":
+            yield "kl_estimator shapes a divergence in the loss; algorithm 'ppo' has log pi - log pi_ref in the reward"
+        if self.ppo and self.refill_rounds:
+            yield (
+                "refill_rounds draws prompts for groups whose rewards are all equal; algorithm 'ppo' compares with values, "
+                "not within groups, and learns from such groups too"
+            )
         if self.correction_bounds and self.correction == "none":
             yield "correction_bounds belong to a correction, and correction is 'none'"
         if self.dual_clip and self.algorithm == "cispo":
@@ -141,6 +157,13 @@ class GrpoConfig(Section):
                 "algorithm 'cispo' keeps every token's gradient with its own weight; normalization 'sequence' would weigh the "
                 "tokens of long completions down. Take 'token' or 'constant'"
             )
+        if (self.advantage == "gae") != (self.algorithm == "ppo"):
+            yield (
+                f"algorithm '{self.algorithm}' and advantage '{self.advantage}' exclude each other: 'ppo' has 'gae', from its "
+                "value model, and the others compare within a group. Leave advantage out"
+            )
+        if self.algorithm == "ppo" and self.kl_unbiased:
+            yield "kl_unbiased weighs a divergence in the loss by the ratio; algorithm 'ppo' has it in the reward, as a constant"
         if self.kl_estimator == "k1" and not self.kl_unbiased:
             yield "kl_estimator 'k1' has an expected gradient of 0 as a loss term: take 'k2' or 'k3', or kl_unbiased = true"
         if self.correction_bounds:

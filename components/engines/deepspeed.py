@@ -283,8 +283,8 @@ def _initialize(root: _Root, optimizer: torch.optim.Optimizer, zero: Zero, max_g
     deepspeed.init_distributed(dist_backend=torch.distributed.get_backend(), verbose=False)
     config = zero.config(max_grad_norm)
     engine, *_ = deepspeed.initialize(model=root, optimizer=optimizer, config=config, dist_init_required=False)
-    if zero.stage == 3:
-        deepspeed.zero.register_external_parameter(root, root.model.get_output_embeddings().weight)
+    if zero.stage == 3 and (head := root.model.get_output_embeddings()) is not None:
+        deepspeed.zero.register_external_parameter(root, head.weight)
     ranks.bound_groups(zero.timeout_s)
     return engine
 

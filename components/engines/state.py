@@ -16,23 +16,29 @@ from components.engines.base import Engine
 from components.errors import ConfigError
 
 
-def save_state(directory: Path, engine: Engine, reference: PreTrainedModel | None = None) -> None:
-    """Write weights, optimizer moments, the reference's weights where there is one, and what exactness depends on.
+def save_state(
+    directory: Path, engine: Engine, reference: PreTrainedModel | None = None, value: Engine | None = None
+) -> None:
+    """Write weights, optimizer moments, the same of PPO's value model, the reference's weights, and what exactness depends on.
 
     All ranks call it, rank 0 writes. The tensors are whole, so that their form depends on no engine and no ZeRO stage.
     """
-    weights, moments = engine.master_parameters(), engine.optimizer_tensors()
+    engines = {"": engine} | ({"value_": value} if value else {})
+    tensors = {name: (e.master_parameters(), e.optimizer_tensors()) for name, e in engines.items()}
     if ranks.rank():
         return
-    save_file(weights, directory / "model.safetensors")
-    save_file(moments, directory / "optimizer.safetensors")
+    for name, (weights, moments) in tensors.items():
+        save_file(weights, directory / f"{name}model.safetensors")
+        save_file(moments, directory / f"{name}optimizer.safetensors")
     if reference is not None:
         save_file(_parameters(reference), directory / "reference.safetensors")
-    state = {"steps_taken": engine.steps_taken, **environment()}
+    state = {f"{name}steps_taken": e.steps_taken for name, e in engines.items()} | environment()
     (directory / "state.json").write_text(json.dumps(state, indent=1))
 
 
-def load_state(directory: Path, engine: Engine, reference: PreTrainedModel | None = None) -> None:
+def load_state(
+    directory: Path, engine: Engine, reference: PreTrainedModel | None = None, value: Engine | None = None
+) -> None:
     """Continue from :func:`save_state`. Raises :class:`ConfigError` where the continuation could not be exact."""
     state = json.loads((directory / "state.json").read_text())
     now = environment()
@@ -46,10 +52,12 @@ def load_state(directory: Path, engine: Engine, reference: PreTrainedModel | Non
             f"run.engine.ranks: the checkpoint was made by {state.get('ranks', 1)} ranks, this run has {now['ranks']}; "
             "the order of additions would differ. Use the same number"
         )
-    engine.load_weights(load_file(directory / "model.safetensors"))
     if reference is not None:
         _copy_into(reference, load_file(directory / "reference.safetensors"))
-    engine.load(load_file(directory / "optimizer.safetensors"), state["steps_taken"])
+    for name, each in {"": engine, "value_": value}.items():
+        if each is not None:
+            each.load_weights(load_file(directory / f"{name}model.safetensors"))
+            each.load(load_file(directory / f"{name}optimizer.safetensors"), state[f"{name}steps_taken"])
 
 
 def environment() -> dict[str, str | int]:

@@ -15,3 +15,9 @@ def count_parameters(shape: ModelShape) -> int:
     layer = attention + 3 * hidden * shape.intermediate_size + 2 * hidden
     embeddings = shape.vocab_size * hidden * (1 if shape.tied_embeddings else 2)
     return embeddings + shape.num_layers * layer + hidden
+
+
+def count_value_parameters(shape: ModelShape) -> int:
+    """PPO's value model: the body, without an output head of its own, and one number per hidden state."""
+    head = 0 if shape.tied_embeddings else shape.vocab_size * shape.hidden_size
+    return count_parameters(shape) - head + shape.hidden_size + 1

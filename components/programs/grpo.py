@@ -1,4 +1,4 @@
-"""Reinforcement learning by GRPO: a policy and a dataset in, a better policy, its lake and its history out."""
+"""Reinforcement learning by GRPO or PPO: a policy and a dataset in, a better policy, its lake and its history out."""
 
 import json
 import logging
@@ -16,6 +16,7 @@ from components.engines.schedule import learning_rate
 from components.errors import ModelError
 from components.launch.ranks import Layout, am_rank, run_ranks
 from components.models import load_model, resolve_device, save_model
+from components.programs.critic import open_critic
 from components.programs.journal import Journal
 from components.programs.language_model import LanguageModel, open_model, scoring
 from components.programs.spec import Spec, model_dir
@@ -66,6 +67,7 @@ def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, samp
     if config.kl_weight:
         dtype, device = str(lm.model.dtype).removeprefix("torch."), str(lm.model.device)
         reference = load_model(model_dir(spec.inputs["policy"]), dtype=dtype, device=device)
+    critic = open_critic(spec, config, lm, rate) if config.ppo else None
     pools: dict[str, list[Row]] = defaultdict(list)
     for row in load_rows(spec.inputs["dataset"] / "train.jsonl"):
         pools[row.skill].append(row)
@@ -81,8 +83,10 @@ def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, samp
         objective=objective(config),
         pad_id=lm.pad_id,
         seed=spec.seed,
+        critic=critic,
     )
-    journal = Journal(spec, engine, every=config.checkpoint_every, last_step=config.steps)
+    value = critic.engine if critic else None
+    journal = Journal(spec, engine, every=config.checkpoint_every, last_step=config.steps, value=value)
     ahead = trainer if isinstance(trainer, AsyncTrainer) else None
     done = journal.resume(reference, ahead)
     trainer.sync(done)
@@ -142,7 +146,7 @@ def loss(config: GrpoConfig) -> Loss:
         clip_low=config.clip_low,
         clip_high=config.clip_high,
         dual_clip=config.dual_clip,
-        kl_weight=config.kl_weight,
+        kl_weight=0.0 if config.ppo else config.kl_weight,  # PPO has it in the reward
         kl_estimator=config.kl_estimator,
         kl_unbiased=config.kl_unbiased,
         entropy_weight=config.entropy_weight,

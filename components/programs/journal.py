@@ -35,12 +35,14 @@ class Journal:
     """Keeps a run killable: whatever it recorded up to the last checkpoint survives, what came later is forgotten.
 
     ``history.jsonl`` in the output holds every step's metrics except the machine's (times, memory), so that its bytes are the
-    run's own; the spool holds them all and is shipped to the tracking server by the supervisor.
+    run's own; the spool holds them all and is shipped to the tracking server by the supervisor. ``value``: the engine of PPO's
+    value model.
     """
 
-    def __init__(self, spec: Spec, engine: Engine, *, every: int, last_step: int) -> None:
+    def __init__(self, spec: Spec, engine: Engine, *, every: int, last_step: int, value: Engine | None = None) -> None:
         self.spec = spec
         self.engine = engine
+        self.value = value
         self.every = every
         self.last_step = last_step
         self.reference: PreTrainedModel | None = None
@@ -62,7 +64,7 @@ class Journal:
             with tempfile.TemporaryDirectory(dir=self.spec.work) as name:
                 directory = Path(name)
                 self._checkpoints.load(step, directory)
-                load_state(directory, self.engine, reference)
+                load_state(directory, self.engine, reference, self.value)
                 if ahead is not None:
                     ahead.load(directory)
                 self._history = (directory / HISTORY).read_text().splitlines()
@@ -92,7 +94,7 @@ class Journal:
         self._flush_lake()
         with tempfile.TemporaryDirectory(dir=self.spec.work) as name:
             directory = Path(name)
-            save_state(directory, self.engine, self.reference)
+            save_state(directory, self.engine, self.reference, self.value)
             if self.ahead is not None:
                 self.ahead.save(directory)
             if not self._writes:

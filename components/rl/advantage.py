@@ -10,7 +10,7 @@ from typing import Literal
 
 EPS = 1e-4
 
-Advantage = Literal["group_std", "batch_std", "mean", "leave_one_out"]
+Advantage = Literal["group_std", "batch_std", "mean", "leave_one_out", "gae"]
 
 
 def batch_advantages(groups: Sequence[Sequence[float | None]], method: Advantage) -> list[list[float]]:
@@ -19,10 +19,13 @@ def batch_advantages(groups: Sequence[Sequence[float | None]], method: Advantage
     ``group_std`` and ``mean``: :func:`group_advantages` with and without its scale. ``batch_std``: the group's mean taken
     off, divided by the deviation of all rewards of the batch (REINFORCE++-baseline, arXiv 2501.03262; TRL's
     ``scale_rewards="batch"``), so that an easy or a hard group is not blown up. ``leave_one_out``: :func:`leave_one_out`.
+    ``gae``: zeros, for PPO's value model gives every token its own (:mod:`components.rl.critic`).
 
     >>> batch_advantages([[1.0, 0.0], [1.0, 1.0]], "mean")
     [[0.5, -0.5], [0.0, 0.0]]
     """
+    if method == "gae":
+        return [[0.0] * len(rewards) for rewards in groups]
     if method == "leave_one_out":
         return [leave_one_out(rewards) for rewards in groups]
     if method != "batch_std":

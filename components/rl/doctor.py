@@ -34,7 +34,7 @@ def diagnose(history: Sequence[Row]) -> list[Finding]:
 
 
 def _broken(rows: Sequence[Row]) -> Iterator[Finding]:
-    skipped = sum(row.get("skipped", 0) > 0 for row in rows[-WINDOW:])
+    skipped = sum(row.get("skipped", 0) + row.get("value/skipped", 0) > 0 for row in rows[-WINDOW:])
     if skipped:
         yield Finding(
             "gradients that are not finite",
@@ -52,7 +52,8 @@ def _broken(rows: Sequence[Row]) -> Iterator[Finding]:
 
 def _no_signal(rows: Sequence[Row]) -> Iterator[Finding]:
     idle, solved = _mean(rows, "groups_without_signal"), _mean(rows, "pass_at_1")
-    if idle > 0.8 and solved < 0.95:
+    grouped = "value/loss" not in rows[-1]  # PPO compares with values and learns from such groups too
+    if grouped and idle > 0.8 and solved < 0.95:
         level = "too easy: take harder ones" if solved > 0.5 else "too hard: take easier ones, or a cold start"
         yield Finding(
             "groups without signal",

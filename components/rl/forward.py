@@ -33,13 +33,19 @@ def completion_logprobs(
     """
     head = model.get_output_embeddings().weight
     targets = torch.tensor([token for r in rollouts for token in r.ids], dtype=torch.long, device=model.device)
+    hidden = completion_hidden(model, rollouts, pad_id=pad_id, packed=packed)
+    return token_logprobs(hidden, head, targets, temperature=temperature)
+
+
+def completion_hidden(
+    model: PreTrainedModel, rollouts: Sequence[Rollout], *, pad_id: int, packed: bool | None = None
+) -> Tensor:
+    """The hidden state behind which each completion token comes, shape (tokens, D)."""
     if packed is None:
         packed = packing_pays(rollouts)
     if packed and open_attention(model):
-        hidden = packed_hidden(model, Layout.of(rollouts, model.device))
-    else:
-        hidden = padded_hidden(model, rollouts, pad_id=pad_id)
-    return token_logprobs(hidden, head, targets, temperature=temperature)
+        return packed_hidden(model, Layout.of(rollouts, model.device))
+    return padded_hidden(model, rollouts, pad_id=pad_id)
 
 
 def packing_pays(rollouts: Sequence[Rollout]) -> bool:
@@ -75,20 +81,32 @@ def on(model: PreTrainedModel) -> Run:
     return run
 
 
-@torch.no_grad()
 def frozen_logprobs(
     run: Run, rollouts: Sequence[Rollout], *, pad_id: int, temperature: float, max_tokens: int
 ) -> list[Tensor]:
     """Log-probabilities without a gradient, one tensor per rollout; each rank computes its share, all get all."""
+
+    def compute(part: list[Rollout]) -> Tensor:
+        logp, _ = run(completion_logprobs, part, pad_id=pad_id, temperature=temperature)
+        return logp
+
+    return frozen(compute, rollouts, max_tokens=max_tokens)
+
+
+@torch.no_grad()
+def frozen(compute: Callable[[list[Rollout]], Tensor], rollouts: Sequence[Rollout], *, max_tokens: int) -> list[Tensor]:
+    """What ``compute`` says of every completion token, without a gradient, one tensor per rollout.
+
+    ``compute`` answers flat over the rollouts of a micro-batch. Each rank computes its share, all get all.
+    """
     found: dict[int, list[float]] = {}
-    device = torch.device("cpu")
+    like = torch.zeros(0)
     lengths = [len(r.prompt_ids) + len(r.ids) for r in rollouts]
     for turn in ranks.turns(lengths, max_tokens, rank=ranks.rank(), world=ranks.world_size()):
         part = [rollouts[i] for i in turn.rows]
-        logp, _ = run(completion_logprobs, part, pad_id=pad_id, temperature=temperature)
-        device = logp.device
+        like = compute(part)
         if turn.counts:
-            values = logp.split([len(r.ids) for r in part])
+            values = like.split([len(r.ids) for r in part])
             found |= {i: v.tolist() for i, v in zip(turn.rows, values, strict=True)}
     everything = {i: v for of_rank in ranks.gather(list(found.items())) for i, v in of_rank}
-    return [torch.tensor(everything[i], device=device) for i in range(len(rollouts))]
+    return [like.new_tensor(everything[i]) for i in range(len(rollouts))]

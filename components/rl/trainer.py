@@ -1,4 +1,4 @@
-"""The GRPO loop: sample, score, compare within the group, step. It knows no store, no flow and no file."""
+"""The GRPO loop: sample, score, compare within the group (in PPO with values), step. It knows no store, no flow and no file."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from components.errors import WeightSyncError
 from components.rewards.score import Scorer
 from components.rl.advantage import Advantage, batch_advantages
 from components.rl.batch import prompts_of_step
+from components.rl.critic import Critic, with_means
 from components.rl.dynamic import Groups, fill_groups, teaches
 from components.rl.forward import Run, frozen_logprobs, on
 from components.rl.meter import Meter
@@ -55,7 +56,7 @@ class GrpoTrainer:
     """One policy in training. ``step(n)`` is a function of weights and (seed, n) alone, so a resumed run repeats it.
 
     ``encode`` renders a row to prompt token ids, ``decode`` turns completion ids into text, ``score`` rewards texts.
-    ``reference`` is a frozen model of the same shape, or None when the loss has no divergence.
+    ``reference`` is a frozen model of the same shape, or None when there is no divergence. ``critic`` makes it PPO.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class GrpoTrainer:
         objective: Objective,
         pad_id: int,
         seed: int,
+        critic: Critic | None = None,
     ) -> None:
         self.engine = engine
         self.model = model
@@ -85,6 +87,7 @@ class GrpoTrainer:
         self.pad_id = pad_id
         self.seed = seed
         self.meter = Meter(model)
+        self.critic = critic
 
     def step(self, step: int) -> tuple[list[Group], dict[str, float]]:
         """Step ``step`` (from 1): the groups that were sampled and the step's metrics."""
@@ -94,15 +97,16 @@ class GrpoTrainer:
         advantages = batch_advantages([[r.reward for r in g] for g in drawn], objective.advantage)
         groups = [Group(members, tuple(values)) for members, values in zip(drawn, advantages, strict=True)]
         with self.meter.phase("update"):
-            metrics = self._update(groups, step)
+            groups, metrics = self._update(groups, step)
         with self.meter.phase("sync"):
             self.sync(step)
         if objective.reference_every and step % objective.reference_every == 0 and self.reference is not None:
             self.reference.load_state_dict(dict(self.engine.full_parameters()), strict=False)  # tied heads come along
         costs = self.meter.figures(
             groups,
-            frozen_passes=(objective.mini_batches > 1) + (self.reference is not None),
-            idle_moves=bool(objective.loss.entropy_weight) or self.reference is not None,
+            # The value model judges in one pass, and its update costs three.
+            frozen_passes=self._recomputes_old + (self.reference is not None) + 4 * (self.critic is not None),
+            idle_moves=bool(objective.loss.entropy_weight or self.reference or self.critic),
         )
         return groups, rollout_metrics(groups) | metrics | costs | {
             "refills": float(len(drawn) - objective.prompts_per_step),
@@ -203,9 +207,14 @@ class GrpoTrainer:
         """Nats by which sampler and trainer may disagree on a token of step ``step``."""
         return self.objective.max_mismatch
 
-    def _update(self, groups: Sequence[Group], step: int) -> dict[str, float]:
+    def _update(self, groups: list[Group], step: int) -> tuple[list[Group], dict[str, float]]:
+        """One step on the groups; they come back with the advantages that it had."""
         objective = self.objective
         batch = self._batch(groups)
+        judged: dict[str, float] = {}
+        if self.critic is not None:
+            batch, judged = self.critic.judge(batch)
+            groups = with_means(groups, batch)
         outcomes = [
             update_policy(
                 self.engine,
@@ -215,6 +224,7 @@ class GrpoTrainer:
                 temperature=objective.sampling.temperature,
                 max_tokens=objective.micro_tokens,
             )
+            | (self.critic.update(part) if self.critic else {})
             for part in split_at_random(batch, objective.mini_batches, derive_seed(self.seed, "mini-batches", step))
         ]
         mismatch = max(o["mismatch"] for o in outcomes)
@@ -225,7 +235,13 @@ class GrpoTrainer:
                 "another precision, raise max_mismatch and set a correction"
             )
         mean = {name: sum(o[name] for o in outcomes) / len(outcomes) for name in outcomes[0]}
-        return mean | {"mismatch": mismatch, "dropped": 1 - len(batch) / sum(len(g.rollouts) for g in groups)}
+        dropped = 1 - len(batch) / sum(len(g.rollouts) for g in groups)
+        return groups, mean | judged | {"mismatch": mismatch, "dropped": dropped}
+
+    @property
+    def _recomputes_old(self) -> bool:
+        """Several mini-batches compare with the policy before the first; PPO's rewards compare it with the reference."""
+        return self.objective.mini_batches > 1 or (self.critic is not None and self.reference is not None)
 
     def _batch(self, groups: Sequence[Group]) -> list[Trained]:
         """What is trained on, with the log-probabilities that the loss compares with.
@@ -242,7 +258,7 @@ class GrpoTrainer:
             if rollout.reward is not None and (rollout.finished or not objective.drop_truncated)
         ]
         self.model.eval()  # no dropout: the ratio compares like with like
-        if objective.mini_batches > 1:
+        if self._recomputes_old:
             old = self._logprobs(self.engine.forward, batch)
             batch = [replace(t, old_logprobs=logp) for t, logp in zip(batch, old, strict=True)]
         if self.reference is not None:

@@ -7,7 +7,7 @@ from components.config.presets import load_recipe, split_settings
 from components.config.recipe import Recipe
 from components.config.section import Section
 from components.config.settings import Settings
-from components.plan.parameters import count_parameters
+from components.plan.parameters import count_parameters, count_value_parameters
 
 STAGES = {
     "r1": (
@@ -59,6 +59,12 @@ def _models(console: Console, recipe: Recipe) -> None:
             f"{number:,}" if number else "as the directory says",
             f"{size / 1e9:.3g} GB {model.dtype}" if size else model.dtype,
         )
+    for _, section in STAGES[recipe.flow]:
+        model = recipe.student if section == "student_rl" else recipe.base
+        if model is not None and getattr(getattr(recipe, section), "ppo", None):
+            number = count_value_parameters(model.shape) if model.shape else None
+            size = f"{number * 4 / 1e9:.3g} GB float32" if number else "float32"
+            table.add_row(f"value model of {section}", "the policy", f"{number:,}" if number else "as the policy", size)
     if table.row_count:
         console.print(table)
 

@@ -9,20 +9,25 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from components.tracking.metrics import read_spool
 from tests.runs import ROOT, command, environment, run_recipe
 
 SETTINGS = ["flow='r1_zero'", "r1_zero.steps=12", "r1_zero.checkpoint_every=3", "r1_zero.min_pass_rate=0.0"]
 KILL_AFTER = [4, 8, 11]
+PPO = ["r1_zero.algorithm=ppo", "r1_zero.kl_weight=0.01", "r1_zero.mini_batches=2"]
 
 
-def test_a_run_killed_at_three_steps_ends_with_the_weights_of_an_uninterrupted_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("algorithm", [[], PPO], ids=["grpo", "ppo"])
+def test_a_run_killed_at_three_steps_ends_with_the_weights_of_an_uninterrupted_one(
+    tmp_path: Path, algorithm: list[str]
+) -> None:
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    run_recipe(straight, "smoke", *SETTINGS)
+    run_recipe(straight, "smoke", *SETTINGS, *algorithm)
     for step in KILL_AFTER:
-        _kill_after(killed, step)
-    summary = run_recipe(killed, "smoke", *SETTINGS)
+        _kill_after(killed, step, algorithm)
+    summary = run_recipe(killed, "smoke", *SETTINGS, *algorithm)
     assert _weights(killed) == _weights(straight)
     assert _content(killed) == _content(straight)
     zero = next(stage for stage in summary["stages"] if stage["name"] == "r1_zero")
@@ -30,9 +35,9 @@ def test_a_run_killed_at_three_steps_ends_with_the_weights_of_an_uninterrupted_o
     assert _logged_steps(killed, summary["run"]) == list(range(1, 13))
 
 
-def _kill_after(home: Path, step: int) -> None:
+def _kill_after(home: Path, step: int, algorithm: list[str]) -> None:
     """Start the run in a group of its own, wait until the spool holds ``step``, kill the group; nothing may survive."""
-    sets = [part for setting in SETTINGS for part in ("--set", setting)]
+    sets = [part for setting in [*SETTINGS, *algorithm] for part in ("--set", setting)]
     process = subprocess.Popen(
         command("run", "smoke", *sets),
         env=environment(home),

@@ -17,11 +17,15 @@ def weights(home: Path, *overrides: str) -> dict[str, object]:
     return load_file(file)
 
 
-def test_two_ranks_of_deepspeed_train_what_one_process_trains(tmp_path: Path) -> None:
-    single = weights(tmp_path)
+PPO = ("r1_zero.algorithm=ppo", "r1_zero.kl_weight=0.01")
+
+
+@pytest.mark.parametrize("algorithm", [(), PPO], ids=["grpo", "ppo"])
+def test_two_ranks_of_deepspeed_train_what_one_process_trains(tmp_path: Path, algorithm: tuple[str, ...]) -> None:
+    single = weights(tmp_path, *algorithm)
     for stage in (2, 3):
         engine = ("run.engine.kind='deepspeed'", "run.engine.ranks=2", f"run.engine.zero_stage={stage}")
-        ranked = weights(tmp_path, *engine)
+        ranked = weights(tmp_path, *engine, *algorithm)
         assert set(ranked) == set(single)
         for name, tensor in single.items():
             apart = abs(ranked[name] - tensor).max() / abs(tensor).max()

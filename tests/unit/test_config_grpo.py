@@ -6,10 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from components.config.grpo import GrpoConfig
+from components.config.ppo import PpoConfig
 from components.programs.grpo import loss, objective
 from components.rl.objectives import Loss
 
-ALGORITHMS = ["grpo", "dr_grpo", "dapo", "gspo", "cispo"]
+ALGORITHMS = ["grpo", "dr_grpo", "dapo", "gspo", "cispo", "ppo"]
 
 
 def make(**changed):
@@ -24,6 +25,7 @@ def make(**changed):
         ("dapo", Loss(normalization="token", clip_high=0.28), "group_std"),
         ("gspo", Loss(ratio="sequence", clip_low=3e-4, clip_high=4e-4), "group_std"),
         ("cispo", Loss(surrogate="cispo", normalization="token", clip_low=1.0, clip_high=4.0), "group_std"),
+        ("ppo", Loss(), "gae"),
     ],
 )
 def test_an_algorithm_fills_in_what_its_paper_sets(algorithm, expected, advantage):
@@ -60,7 +62,7 @@ def test_a_correction_has_usual_bounds(correction, bounds):
     list(product(ALGORITHMS, ["none", "tis", "sequence_tis", "icepop", "sequence_mask", "geometric_mask"])),
 )
 def test_settings_read_back_from_a_spec_are_the_same(algorithm, correction):
-    config = make(algorithm=algorithm, correction=correction, kl_weight=0.1, refill_rounds=2)
+    config = make(algorithm=algorithm, correction=correction, kl_weight=0.1, mini_batches=2)
     assert GrpoConfig.model_validate(config.model_dump(mode="json")) == config
     assert GrpoConfig.model_validate_json(config.model_dump_json()) == config
 
@@ -86,6 +88,21 @@ def test_settings_read_back_from_a_spec_are_the_same(algorithm, correction):
         ({"correction": "icepop", "correction_bounds": (0.0, 0.9)}, "must enclose 1"),
         ({"correction": "tis", "correction_bounds": (0.5, 2.0)}, "correction 'tis' only cuts off above; 0.5 must be 0"),
         ({"correction": "sequence_tis", "correction_bounds": (0.5, 2.0)}, "only cuts off above"),
+        ({"ppo": {"lam": 0.95}}, "ppo holds settings of a value model, and algorithm 'grpo' has none"),
+        ({"algorithm": "dapo", "ppo": {}}, "algorithm 'dapo' has none"),
+        (
+            {"algorithm": "ppo", "advantage": "group_std"},
+            "algorithm 'ppo' and advantage 'group_std' exclude each other",
+        ),
+        ({"algorithm": "dapo", "advantage": "gae"}, "algorithm 'dapo' and advantage 'gae' exclude each other"),
+        ({"algorithm": "ppo", "kl_weight": 0.1, "kl_unbiased": True}, "algorithm 'ppo' has it in the reward"),
+        ({"algorithm": "ppo", "kl_weight": 0.1, "kl_estimator": "k2"}, "kl_estimator shapes a divergence in the loss"),
+        ({"algorithm": "ppo", "kl_unbiased": True}, "shape a divergence that kl_weight = 0 leaves out"),
+        ({"algorithm": "ppo", "refill_rounds": 1}, "'ppo' compares with values, not within groups"),
+        ({"algorithm": "ppo", "reference_every": 5}, "kl_weight = 0 never uses"),
+        ({"algorithm": "ppo", "ppo": {"lam": 1.1}}, "lam"),
+        ({"algorithm": "ppo", "ppo": {"gamma": 0.0}}, "gamma"),
+        ({"algorithm": "ppo", "ppo": {"lambda": 0.9}}, "lambda"),
         ({"mini_batches": 513}, r"mini_batches \(513\) is more than the completions of one step"),
         ({"staleness": 1, "steps": 9, "correction": "none"}, "correction 'none' would take it for the policy's own"),
         ({"staleness": 1, "steps": 9, "refill_rounds": 2}, "staleness and refill_rounds exclude each other"),
@@ -103,9 +120,18 @@ def test_what_makes_no_sense_is_refused_with_its_reason(changed, reason):
         make(**changed)
 
 
+def test_ppo_is_one_switch_and_its_divergence_is_no_part_of_the_loss():
+    config = make(algorithm="ppo", kl_weight=0.01)
+    assert config.ppo == PpoConfig() == make(algorithm="ppo", ppo=None).ppo
+    assert loss(config).kl_weight == 0
+    assert make(algorithm="ppo", ppo={"lam": 0.95}).ppo == PpoConfig(lam=0.95)
+    assert make().ppo is None
+
+
 @pytest.mark.parametrize(
     "changed",
     [
+        {"algorithm": "ppo", "kl_weight": 0.1, "reference_every": 4, "dual_clip": 3.0, "drop_truncated": True},
         {"kl_estimator": "k1", "kl_weight": 0.1, "kl_unbiased": True},
         {"algorithm": "cispo", "normalization": "constant"},
         {"algorithm": "grpo", "clip_low": 10.0, "clip_high": 10.0, "dual_clip": 3.0},

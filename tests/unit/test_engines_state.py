@@ -80,6 +80,21 @@ def test_the_reference_comes_back_too(tmp_path):
     assert tensors_digest(fresh_model.named_parameters()) == tensors_digest(model.named_parameters())
 
 
+def test_the_value_model_comes_back_with_its_own_optimizer_and_step_count(tmp_path):
+    engine, model = make_engine(0)
+    value, value_model = make_engine(5)
+    run(engine, model, make_batches()[:3])
+    run(value, value_model, make_batches()[:2])
+    save_state(tmp_path, engine, value=value)
+    (fresh, fresh_model), (other, other_model) = make_engine(1), make_engine(2)
+    load_state(tmp_path, fresh, value=other)
+    assert (fresh.steps_taken, other.steps_taken) == (3, 2)
+    assert digests(fresh, fresh_model) == digests(engine, model)
+    assert digests(other, other_model) == digests(value, value_model) != digests(engine, model)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"value_model.safetensors", "value_optimizer.safetensors"} <= names
+
+
 def test_only_safetensors_and_json_are_written(tmp_path):
     engine, model = make_engine(0)
     run(engine, model, make_batches()[:1])

@@ -6,7 +6,8 @@ from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCau
 
 from components.config.presets import load_recipe
 from components.config.recipe import ModelShape, preset_names
-from components.plan.parameters import count_parameters
+from components.plan.parameters import count_parameters, count_value_parameters
+from components.rl.value_model import ValueModel
 
 
 def make_shape(family, vocab, hidden, intermediate, layers, heads, kv, head_dim, tied):
@@ -55,9 +56,11 @@ def test_models_that_were_built_have_as_many(family, config, model, tied):
                 **sizes,
             )
         )
-    assert sum(p.numel() for p in built.parameters()) == count_parameters(
-        make_shape(family, 101, 96, 130, 3, 6, 2, 16, tied)
-    )
+    shape = make_shape(family, 101, 96, 130, 3, 6, 2, 16, tied)
+    assert sum(p.numel() for p in built.parameters()) == count_parameters(shape)
+    with torch.device("meta"):
+        value_model = ValueModel(built)
+    assert sum(p.numel() for p in value_model.parameters()) == count_value_parameters(shape)
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -85,3 +85,9 @@ def test_several_causes_come_with_the_worst_first():
         "the policy runs away from its reference",
     ]
     assert all(isinstance(f, Finding) for f in found)
+
+
+def test_ppo_needs_no_signal_within_groups_and_its_value_model_may_be_thrown_off_too():
+    assert diagnose(history(groups_without_signal=0.9, value__loss=0.1)) == []
+    (finding,) = diagnose(history(last=1, value__skipped=1.0))
+    assert finding.cause == "gradients that are not finite"
