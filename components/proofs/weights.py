@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from components.errors import WeightSyncError
+from components.proofs.finding import Finding
 from components.sampling.base import Sampler
 from components.sampling.proof import WeightProof, model_logprobs, prove_weights
 from components.sampling.transformers import TransformersSampler
@@ -20,14 +21,6 @@ OLD, NEW = 1, 2
 """The versions: what is served first, and what the trainer has come to."""
 HEAD = "lm_head.weight"
 PROMPT_TOKENS = 40  # more than one block of vLLM's prefix cache
-
-
-class Finding(NamedTuple):
-    """One line of the table: what was done, whether the outcome is as it must be, and what was said."""
-
-    what: str
-    holds: bool
-    detail: str
 
 
 class Trainer(NamedTuple):

@@ -34,7 +34,9 @@ def certify_gradient(model: str | None, seed: int) -> bool:
     errors = [error for by_name in found.values() for error in by_name.values()]
     console.print(_table(found))
     worst, count = max(errors), len(errors)
-    console.print(f"{count} gradients of 64 completions beside the float64 one: at most {worst:.1e}, limit {GRADIENT:.0e}")
+    console.print(
+        f"{count} gradients of 64 completions beside the float64 one: at most {worst:.1e}, limit {GRADIENT:.0e}"
+    )
     if not installed:
         console.print("DeepSpeed is not installed: of its engines nothing is proved; `make cpu` installs it")
     return worst <= GRADIENT
