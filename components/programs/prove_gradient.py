@@ -7,13 +7,13 @@ from typing import Any, Literal
 import torch
 from transformers import PreTrainedModel
 
+from components.config.engine import EngineConfig
 from components.engines import ranks
-from components.engines.base import Engine
 from components.launch.ranks import Layout, am_rank, run_ranks
 from components.models import load_model
 from components.programs.grpo import loss
 from components.proofs.cases import Case, by_stage, settings
-from components.proofs.gradient import BETAS, NO_CLIPPING, Bench, Objective, relative_error, single_engine, still
+from components.proofs.gradient import Bench, Objective, open_bench_engine
 from components.proofs.small import small_model
 from components.tracking.metrics import Spool
 
@@ -43,21 +43,19 @@ def measure(load: Callable[[], PreTrainedModel], cases: Sequence[Case], seed: in
     bench = Bench(load(), objectives, seed=seed)
     errors: dict[str, float] = {}
     for stage, group in by_stage(cases):
-        engine = open_engine(stage, load())
+        engine = open_bench_engine(_engine(stage), load())
         for case in group:
-            found = bench.found(engine, case.objective, micro=case.micro, packed=case.packed)
+            budget = bench.budget(case.micro)
+            errors[case.name] = bench.error(engine, case.objective, max_tokens=budget, packed=case.packed)
             if ranks.rank() == 0:
-                errors[case.name] = relative_error(found, bench.exact(case.objective))
                 spool.append(len(errors), {case.name: errors[case.name]})
     return errors
 
 
-def open_engine(stage: Literal[0, 1, 2, 3] | None, model: PreTrainedModel) -> Engine:
+def _engine(stage: Literal[0, 1, 2, 3] | None) -> EngineConfig:
     """The plain engine, or DeepSpeed's with every tensor partitioned that the stage partitions."""
     if stage is None:
-        return single_engine(model)
-    from components.engines.deepspeed import DeepSpeedEngine, Zero
-
+        return EngineConfig()
     # DeepSpeed leaves tensors of under 100,000 numbers whole under stage 3; of a small model that would be all.
-    zero = Zero(stage, settings={"stage3_param_persistence_threshold": 0} if stage == 3 else {})
-    return DeepSpeedEngine(model, still, zero, betas=BETAS, max_grad_norm=NO_CLIPPING)
+    whole = {"stage3_param_persistence_threshold": 0} if stage == 3 else {}
+    return EngineConfig(kind="deepspeed", zero_stage=stage, settings=whole)

@@ -18,9 +18,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from components.attention import MODEL_TYPES
+from components.config.engine import EngineConfig
 from components.data.batching import micro_batches
+from components.engines import ranks
 from components.engines.base import Engine, StepOutcome
-from components.engines.single import SingleEngine
+from components.engines.open import open_engine
 from components.proofs.batch import batch_for, draw_rollouts, exact_logprobs
 from components.rl.objectives import Loss, policy_loss
 from components.rl.update import Trained, flat_tokens, update_policy, weights
@@ -41,14 +43,9 @@ class Objective:
     on_policy: bool = False
 
 
-def still(step: int) -> float:
-    """The learning rate of an engine that is only looked at."""
-    return 0.0
-
-
-def single_engine(model: PreTrainedModel) -> SingleEngine:
-    """The plain engine, made to be looked at."""
-    return SingleEngine(model, still, betas=BETAS, max_grad_norm=NO_CLIPPING)
+def open_bench_engine(config: EngineConfig, model: PreTrainedModel) -> Engine:
+    """The engine of ``config`` over ``model``, made to be looked at."""
+    return open_engine(config, model, lambda step: 0.0, max_grad_norm=NO_CLIPPING, betas=BETAS)
 
 
 class Packing:
@@ -93,7 +90,16 @@ class Bench:
             self._exact[name] = exact_gradient(self._exact_model, self.batches[name], objective)
         return self._exact[name]
 
-    def found(self, engine: Engine, name: str, *, micro: int, packed: bool) -> Gradient:
+    def budget(self, micro: int) -> int:
+        """The padded tokens of a micro-batch that holds ``micro`` completions on average."""
+        return budget([t.length for t in next(iter(self.batches.values()))], micro)
+
+    def error(self, engine: Engine, name: str, *, max_tokens: int, packed: bool) -> float:
+        """||g' - g|| / ||g|| through ``engine``, on rank 0; all ranks call it, the others get 0."""
+        found = self.found(engine, name, max_tokens=max_tokens, packed=packed)
+        return relative_error(found, self.exact(name)) if ranks.rank() == 0 else 0.0
+
+    def found(self, engine: Engine, name: str, *, max_tokens: int, packed: bool) -> Gradient:
         """g' through ``engine``, whole on rank 0 and empty elsewhere; infinite where the engine threw the step away."""
         objective, batch = self._objectives[name], self.batches[name]
         metrics = update_policy(
@@ -102,7 +108,7 @@ class Bench:
             loss=objective.loss,
             pad_id=0,
             temperature=objective.temperature,
-            max_tokens=budget([t.length for t in batch], micro),
+            max_tokens=max_tokens,
         )
         moments = {n.rpartition("/")[0]: t for n, t in engine.optimizer_tensors().items() if n.endswith(f"/{MOMENT}")}
         return {n: torch.full_like(t, math.inf) for n, t in moments.items()} if metrics["skipped"] else moments

@@ -79,6 +79,8 @@ class GrpoTrainer:
         self.objective = objective
         self.pad_id = pad_id
         self.seed = seed
+        self.groups: list[Group] = []
+        """Of the step under way: what a step that fails has to show."""
 
     def step(self, step: int) -> tuple[list[Group], dict[str, float]]:
         """Step ``step`` (from 1): the groups that were sampled and the step's metrics."""
@@ -89,7 +91,7 @@ class GrpoTrainer:
         )
         sampled = time.monotonic()
         advantages = batch_advantages([[r.reward for r in g] for g in drawn], objective.advantage)
-        groups = [Group(members, tuple(values)) for members, values in zip(drawn, advantages, strict=True)]
+        self.groups = groups = [Group(m, tuple(values)) for m, values in zip(drawn, advantages, strict=True)]
         metrics = self._update(groups, step)
         if objective.reference_every and step % objective.reference_every == 0 and self.reference is not None:
             self.reference.load_state_dict(dict(self.engine.full_parameters()), strict=False)  # tied heads come along
@@ -168,22 +170,25 @@ class GrpoTrainer:
             )
         ]
 
-    def sync(self, version: int) -> None:
+    def sync(self, version: int) -> dict[str, float]:
         """Serve the policy as ``version``; where the sampler has a copy of the weights, prove that it is one.
 
-        Raises :class:`WeightSyncError` naming what differs.
+        Returns the proof's ``weight_sync/mismatch`` (nats), nothing where the sampler computes with the trainer's own
+        tensors. Raises :class:`WeightSyncError` naming what differs.
         """
         self.sampler.load_weights(self.engine.full_parameters(), version=version)
-        if getattr(self.sampler, "model", None) is not self.model:
-            prompt = self.encode(next(row for pool in self.pools.values() for row in pool))
-            prove_weights(
-                self.sampler,
-                self.engine.full_parameters(),
-                version,
-                logprobs=lambda prompt_ids, ids: self.engine.forward(_plain_logprobs, prompt_ids, ids),
-                prompt_ids=prompt,
-                dtype=self.model.dtype,
-            )
+        if getattr(self.sampler, "model", None) is self.model:
+            return {}
+        prompt = self.encode(next(row for pool in self.pools.values() for row in pool))
+        proof = prove_weights(
+            self.sampler,
+            self.engine.full_parameters(),
+            version,
+            logprobs=lambda prompt_ids, ids: self.engine.forward(_plain_logprobs, prompt_ids, ids),
+            prompt_ids=prompt,
+            dtype=self.model.dtype,
+        )
+        return {"weight_sync/mismatch": proof.mismatch}
 
     def _update(self, groups: Sequence[Group], step: int) -> dict[str, float]:
         objective = self.objective
@@ -206,9 +211,9 @@ class GrpoTrainer:
                 f"{objective.max_mismatch}); the sampler does not serve the trainer's weights. Where it merely computes in "
                 "another precision, raise max_mismatch and set a correction"
             )
-        self.sync(step)
+        proved = self.sync(step)
         mean = {name: sum(o[name] for o in outcomes) / len(outcomes) for name in outcomes[0]}
-        return mean | {"mismatch": mismatch, "dropped": 1 - len(batch) / sum(len(g.rollouts) for g in groups)}
+        return mean | proved | {"mismatch": mismatch, "dropped": 1 - len(batch) / sum(len(g.rollouts) for g in groups)}
 
     def _batch(self, groups: Sequence[Group]) -> list[Trained]:
         """What is trained on, with the log-probabilities that the loss compares with.
