@@ -28,16 +28,15 @@ def draw_rollouts(model: PreTrainedModel, seed: int) -> list[Rollout]:
     The model's own samples, cut to mixed lengths: on text that a trained model finds absurd, float32 itself is 1e-5 off.
     """
     rng = Random(seed)
-    size = model.config.vocab_size
-    prompts = [tuple(rng.randrange(size) for _ in range(rng.randint(1, LONGEST_PROMPT))) for _ in range(SIZE // GROUP)]
+    size, pad, end = model.config.vocab_size, model.config.pad_token_id, model.config.eos_token_id
+    words = [token for token in range(size) if token != pad]  # the padding's embedding is 0 and gets no gradient
+    prompts = [tuple(rng.choices(words, k=rng.randint(1, LONGEST_PROMPT))) for _ in range(SIZE // GROUP)]
     lengths = [1, LONGEST, *(rng.randint(1, LONGEST) for _ in range(SIZE - 2))]
-    end = model.config.eos_token_id
     sampler = TransformersSampler(model, eos_id=end if isinstance(end, int) else -1, pad_id=0)
     requests = [Request(prompts[i // GROUP], derive_seed(seed, "proof", i)) for i in range(SIZE)]
-    sampled = sampler.generate(requests, Sampling(LONGEST))
-    return [
-        _rollout(i, r.prompt_ids, c.ids[:n]) for i, (r, c, n) in enumerate(zip(requests, sampled, lengths, strict=True))
-    ]
+    sampled = [c.ids for c in sampler.generate(requests, Sampling(LONGEST))]
+    cut = [[words[0] if token == pad else token for token in ids[:n]] for ids, n in zip(sampled, lengths, strict=True)]
+    return [_rollout(i, prompts[i // GROUP], tuple(ids)) for i, ids in enumerate(cut)]
 
 
 def exact_logprobs(model: PreTrainedModel, rollout: Rollout, temperature: float) -> tuple[Tensor, Tensor]:
