@@ -114,16 +114,16 @@ def verify(
 
 @app.command()
 def certify(
-    what: Annotated[str, typer.Argument(help="`rewards`.")],
-    kinds: Annotated[list[str] | None, typer.Option("--kind", help="Only this verifier; may be repeated.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Draws other cases.")] = 0,
+    what: Annotated[str, typer.Argument(help="`rewards`, `gradient`, `weights` or `resume`.")],
+    kinds: Annotated[list[str] | None, typer.Option("--kind", help="rewards: only this verifier; repeatable.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="rewards, gradient: draws other cases.")] = 0,
+    model: Annotated[str | None, typer.Option(help="gradient, weights: a model directory or builtin:NAME.")] = None,
 ) -> None:
-    """Put the verifiers to thousands of answers made to deceive them; exit code 1 below a floor."""
-    from flows.commands.certify import certify_rewards
+    """Prove it here: verifiers that are not deceived, one gradient however it is computed, weights that are really
+    served, a killed run that ends like one that was not. Exit code 1 where a proof fails."""
+    from flows.commands.certify import certify as prove
 
-    if what != "rewards":
-        raise typer.BadParameter(f"{what!r} cannot be certified; `r1 certify rewards`")
-    if not certify_rewards(kinds or [], seed):
+    if not prove(what, kinds or [], seed, model):
         raise typer.Exit(1)
 
 

@@ -5,7 +5,7 @@ from prefect import flow
 from components.config.recipe import Recipe
 from flows.reject import reject
 from flows.start import start_model
-from tasks.certify import certify_rewards
+from tasks.certify import certify
 from tasks.data import curate_data
 from tasks.session import StageOutcome, session
 from tasks.train import fine_tune, train_grpo
@@ -25,6 +25,6 @@ def grpo2(recipe: Recipe, dev3: StageOutcome | None = None) -> StageOutcome:
     """RL on all scenarios, by rules. The result is R1."""
     with session(recipe):
         dataset = curate_data(recipe)
-        rewards = certify_rewards(recipe)
+        certificates = certify(recipe)
         dev3 = dev3 or sft2(recipe)
-        return train_grpo(recipe, "r1", recipe.grpo2, dev3.ref, dataset.ref, rewards)
+        return train_grpo(recipe, "r1", recipe.grpo2, dev3.ref, dataset.ref, certificates)

@@ -4,7 +4,7 @@ from prefect import flow
 
 from components.config.recipe import Recipe
 from flows.cold_start import cold_start
-from tasks.certify import certify_rewards
+from tasks.certify import certify
 from tasks.data import curate_data
 from tasks.session import StageOutcome, session
 from tasks.train import train_grpo
@@ -15,6 +15,6 @@ def grpo(recipe: Recipe, dev1: StageOutcome | None = None) -> StageOutcome:
     """GRPO on Dev1. The result is Dev2."""
     with session(recipe):
         dataset = curate_data(recipe)
-        rewards = certify_rewards(recipe)
+        certificates = certify(recipe)
         dev1 = dev1 or cold_start(recipe)
-        return train_grpo(recipe, "dev2", recipe.grpo, dev1.ref, dataset.ref, rewards)
+        return train_grpo(recipe, "dev2", recipe.grpo, dev1.ref, dataset.ref, certificates)

@@ -14,7 +14,7 @@ from flows.promote import promote
 from flows.r1_zero import r1_zero
 from flows.reject import reject
 from flows.start import check_models, start_model, start_student
-from tasks.certify import certify_rewards
+from tasks.certify import certify
 from tasks.evaluate import evaluate_model
 from tasks.registry import Champion
 from tasks.report import publish_report
@@ -28,7 +28,7 @@ def r1(recipe: Recipe) -> Champion:
     with session(recipe):
         check_models(recipe)
         dataset = curate(recipe)
-        rewards = certify_rewards(recipe)
+        certificates = certify(recipe)
         beside: list[PrefectFuture[StageOutcome]] = []
 
         def measure(model: StageOutcome) -> StageOutcome:
@@ -39,7 +39,7 @@ def r1(recipe: Recipe) -> Champion:
         zero = measure(r1_zero(recipe, base, dataset))
         if recipe.student and recipe.student_rl:
             student = measure(start_student(recipe))
-            alone = train_grpo.submit(recipe, "student_rl", recipe.student_rl, student.ref, dataset.ref, rewards)
+            alone = train_grpo.submit(recipe, "student_rl", recipe.student_rl, student.ref, dataset.ref, certificates)
         dev1 = measure(cold_start(recipe, zero))
         dev2 = measure(grpo(recipe, dev1))
         teaching = reject(recipe, dev2)

@@ -4,7 +4,7 @@ from prefect import flow
 
 from components.config.recipe import Recipe
 from flows.start import start_model
-from tasks.certify import certify_rewards
+from tasks.certify import certify
 from tasks.data import curate_data
 from tasks.session import StageOutcome, session
 from tasks.train import train_grpo
@@ -16,5 +16,5 @@ def r1_zero(recipe: Recipe, base: StageOutcome | None = None, dataset: StageOutc
     with session(recipe):
         dataset = dataset or curate_data(recipe)
         base = base or start_model(recipe)
-        rewards = certify_rewards(recipe)
-        return train_grpo(recipe, "r1_zero", recipe.r1_zero, base.ref, dataset.ref, rewards)
+        certificates = certify(recipe)
+        return train_grpo(recipe, "r1_zero", recipe.r1_zero, base.ref, dataset.ref, certificates)

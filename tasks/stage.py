@@ -31,6 +31,7 @@ from components.store.lease import Lease
 from components.store.manifest import ArtifactRef
 from components.tracking.metrics import SpoolTail
 from tasks.policy import retry_policy
+from tasks.proofs import proof_tags
 from tasks.session import Session, StageOutcome, current_session, flatten, process_tags
 
 P = ParamSpec("P")
@@ -170,10 +171,10 @@ def _compute(
             inputs=work.inputs,
             seed=work.recipe.seed,
             metrics=metrics,
-            provenance=_provenance(work, session, started),
+            provenance=_provenance(work, session, started, proof_tags(kind, metrics)),
         )
         session.tracking.log_summary(run_id, _numbers(metrics))
-        session.tracking.set_tags(run_id, {"r1.artifact": ref.uri})
+        session.tracking.set_tags(run_id, {"r1.artifact": ref.uri, **proof_tags(kind, metrics)})
         session.tracking.log_file(run_id, directory / "log.txt", "")
         session.tracking.log_table(run_id, directory / TABLE)
         status = "FINISHED"
@@ -225,7 +226,7 @@ def _log_reused(
 ) -> None:
     run_id = _start_child(session, work, kind, ref.fingerprint, reused=True)
     session.tracking.log_summary(run_id, _numbers(metrics))
-    session.tracking.set_tags(run_id, {"r1.artifact": ref.uri})
+    session.tracking.set_tags(run_id, {"r1.artifact": ref.uri, **proof_tags(kind, metrics)})
     session.tracking.finish(run_id, "FINISHED")
 
 
@@ -233,12 +234,12 @@ def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}
 
 
-def _provenance(work: Work, session: Session, started: float) -> dict[str, Any]:
+def _provenance(work: Work, session: Session, started: float, proved: Mapping[str, str]) -> dict[str, Any]:
     """Who made it, when and with what: kept beside the artifact, in no digest."""
     return {
         "stage": work.name,
         "preset": work.recipe.preset,
-        "tags": dict(work.tags),
+        "tags": {**work.tags, **proved},
         "run": session.run_id,
         "started": started,
         "seconds": round(time.time() - started, 3),

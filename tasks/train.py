@@ -5,7 +5,7 @@ from components.config.stages import GrpoConfig, SftConfig
 from components.models import directory_digest, locate_model
 from components.rewards.custom import reward_digests
 from components.store.manifest import ArtifactRef
-from tasks.session import StageOutcome
+from tasks.certify import Certificates
 from tasks.stage import Work, stage
 
 
@@ -32,9 +32,9 @@ def train_grpo(
     settings: GrpoConfig,
     policy: ArtifactRef,
     dataset: ArtifactRef,
-    certificate: StageOutcome,
+    certificates: Certificates,
 ) -> Work:
-    """Reinforcement learning from ``policy`` on the dataset's problems, with rewards that were certified before."""
+    """Reinforcement learning from ``policy`` on the dataset's problems, with what was certified before."""
     config: dict[str, object] = {"grpo": settings.model_dump(mode="json")}
     engine = recipe.run.engine
     if (
@@ -43,9 +43,8 @@ def train_grpo(
         config["engine"] = engine.model_dump(mode="json", exclude={"rendezvous", "hostfile", "timeout_s"})
     if settings.rewards.custom:
         config["rewards"] = reward_digests(settings.rewards.custom)
-    inputs = {"policy": policy, "dataset": dataset, "certificate": certificate.ref}
-    tags = {f"firewall.{name}": str(value) for name, value in certificate.metrics.items()}
-    return Work(name, "grpo", recipe, config, inputs, settings.steps, tags=tags)
+    inputs = {"policy": policy, "dataset": dataset, "certificate": certificates.rewards.ref}
+    return Work(name, "grpo", recipe, config, inputs, settings.steps, tags=certificates.tags(recipe, settings))
 
 
 @stage("sft", version="1")

@@ -11,11 +11,17 @@ from components.errors import ConfigError
 
 
 def open_engine(
-    config: EngineConfig, model: PreTrainedModel, rate: Callable[[int], float], *, max_grad_norm: float
+    config: EngineConfig,
+    model: PreTrainedModel,
+    rate: Callable[[int], float],
+    *,
+    max_grad_norm: float,
+    betas: tuple[float, float] = (0.9, 0.95),
 ) -> Engine:
     """``single`` or ``deepspeed``; raises :class:`ConfigError` where DeepSpeed is not installed."""
     if config.kind == "single":
-        return SingleEngine(model, rate, max_grad_norm=max_grad_norm, offload=config.offload == "optimizer")
+        offload = config.offload == "optimizer"
+        return SingleEngine(model, rate, max_grad_norm=max_grad_norm, betas=betas, offload=offload)
     from components.engines.deepspeed import DeepSpeedEngine, Zero
 
     zero = Zero(
@@ -27,7 +33,7 @@ def open_engine(
         settings=config.settings,
     )
     try:
-        return DeepSpeedEngine(model, rate, zero, max_grad_norm=max_grad_norm)
+        return DeepSpeedEngine(model, rate, zero, max_grad_norm=max_grad_norm, betas=betas)
     except ModuleNotFoundError as error:
         if error.name != "deepspeed":
             raise

@@ -17,6 +17,7 @@ from components.errors import ModelError
 from components.launch.ranks import Layout, am_rank, run_ranks
 from components.models import load_model, resolve_device, save_model
 from components.programs.critic import open_critic
+from components.programs.failed_batch import saving_failed_batch
 from components.programs.journal import Journal
 from components.programs.language_model import LanguageModel, open_model, scoring
 from components.programs.spec import Spec, model_dir
@@ -97,7 +98,8 @@ def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, samp
     metrics: dict[str, float] = {}
     seen: list[dict[str, float]] = []
     for step in range(done + 1, config.steps + 1):
-        groups, metrics = trainer.step(step)
+        with saving_failed_batch(spec.work, trainer, step):
+            groups, metrics = trainer.step(step)
         journal.record(step, metrics, groups)
         seen.append(metrics)
         if step % config.checkpoint_every == 0:

@@ -8,6 +8,8 @@ MAIN_LINE = ("base", "r1_zero", "dev1", "dev2", "dev3", "r1")
 STUDENTS = ("student", "distilled", "student_rl")
 NAMES = {
     "curate": "Curation",
+    "certify": "Certificate of the rewards",
+    "certify/gradient": "Certificate of the gradient",
     "base": "Base",
     "r1_zero": "R1-Zero",
     "cold_start/chains": "Cold-start chains",

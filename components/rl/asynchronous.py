@@ -90,16 +90,19 @@ class AsyncTrainer(GrpoTrainer):
         lag = {"staleness": sum(behind) / len(behind), "staleness_max": float(max(behind))}
         return groups, metrics | lag | self._times
 
-    def sync(self, version: int) -> None:
-        """Hand on the policy as ``version``: at once before ``start``, afterwards when the sampler comes to it."""
+    def sync(self, version: int) -> dict[str, float]:
+        """Hand on the policy as ``version``: at once before ``start``, afterwards when the sampler comes to it.
+
+        Then the proof is still to come, and ends the run if it fails; there is no figure of it to return.
+        """
         if not self._last_step:
-            super().sync(version)
-            return
+            return super().sync(version)
         self._done = version
         step = version + 1 + self.objective.staleness
         if step <= self._last_step:
             probe = self._probe
             self._order(step, take_snapshot(self.engine, version, probe.prompt_ids, probe.ids))
+        return {}
 
     def max_mismatch(self, step: int) -> float:
         """An older policy's probabilities are not the trainer's, and ought not to be; only a NaN is too far then."""

@@ -88,6 +88,8 @@ class GrpoTrainer:
         self.seed = seed
         self.meter = Meter(model)
         self.critic = critic
+        self.groups: list[Group] = []
+        """Of the step under way: what a step that fails has to show."""
 
     def step(self, step: int) -> tuple[list[Group], dict[str, float]]:
         """Step ``step`` (from 1): the groups that were sampled and the step's metrics."""
@@ -95,11 +97,11 @@ class GrpoTrainer:
         objective = self.objective
         drawn = self.draw(step)
         advantages = batch_advantages([[r.reward for r in g] for g in drawn], objective.advantage)
-        groups = [Group(members, tuple(values)) for members, values in zip(drawn, advantages, strict=True)]
+        self.groups = groups = [Group(m, tuple(values)) for m, values in zip(drawn, advantages, strict=True)]
         with self.meter.phase("update"):
             groups, metrics = self._update(groups, step)
         with self.meter.phase("sync"):
-            self.sync(step)
+            metrics |= self.sync(step)
         if objective.reference_every and step % objective.reference_every == 0 and self.reference is not None:
             self.reference.load_state_dict(dict(self.engine.full_parameters()), strict=False)  # tied heads come along
         costs = self.meter.figures(
@@ -186,22 +188,25 @@ class GrpoTrainer:
             )
         ]
 
-    def sync(self, version: int) -> None:
+    def sync(self, version: int) -> dict[str, float]:
         """Serve the policy as ``version``; where the sampler has a copy of the weights, prove that it is one.
 
-        Raises :class:`WeightSyncError` naming what differs.
+        Returns the proof's ``weight_sync/mismatch`` (nats), nothing where the sampler computes with the trainer's own
+        tensors. Raises :class:`WeightSyncError` naming what differs.
         """
         self.sampler.load_weights(self.engine.full_parameters(), version=version)
-        if getattr(self.sampler, "model", None) is not self.model:
-            prompt = self.encode(next(row for pool in self.pools.values() for row in pool))
-            prove_weights(
-                self.sampler,
-                self.engine.full_parameters(),
-                version,
-                logprobs=lambda prompt_ids, ids: self.engine.forward(_plain_logprobs, prompt_ids, ids),
-                prompt_ids=prompt,
-                dtype=self.model.dtype,
-            )
+        if getattr(self.sampler, "model", None) is self.model:
+            return {}
+        prompt = self.encode(next(row for pool in self.pools.values() for row in pool))
+        proof = prove_weights(
+            self.sampler,
+            self.engine.full_parameters(),
+            version,
+            logprobs=lambda prompt_ids, ids: self.engine.forward(_plain_logprobs, prompt_ids, ids),
+            prompt_ids=prompt,
+            dtype=self.model.dtype,
+        )
+        return {"weight_sync/mismatch": proof.mismatch}
 
     def max_mismatch(self, step: int) -> float:
         """Nats by which sampler and trainer may disagree on a token of step ``step``."""

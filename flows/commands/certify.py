@@ -1,4 +1,4 @@
-"""``r1 certify rewards``: the reward firewall, as a table."""
+"""``r1 certify``: which proof; and ``r1 certify rewards``, the reward firewall, as a table."""
 
 import os
 from collections.abc import Sequence
@@ -13,6 +13,30 @@ from components.firewall.cases import Kind
 from components.firewall.certificate import Certificate
 from components.scoring.certificates import KINDS, certify_own
 from components.scoring.pool import ScoringPool
+
+
+def certify(what: str, kinds: Sequence[str], seed: int, model: str | None) -> bool:
+    """Run the proof of that name; whether it holds. Raises :class:`ConfigError` for options that it would not read."""
+    if kinds and what != "rewards":
+        raise ConfigError(f"--kind names a verifier and belongs to `r1 certify rewards`, not to {what}")
+    if model and what not in ("gradient", "weights"):
+        raise ConfigError(f"--model belongs to `r1 certify gradient` and `r1 certify weights`, not to {what}")
+    match what:
+        case "rewards":
+            return certify_rewards(kinds, seed)
+        case "gradient":
+            from flows.commands.certify_gradient import certify_gradient
+
+            return certify_gradient(model, seed)
+        case "weights":
+            from flows.commands.certify_weights import certify_weights
+
+            return certify_weights(model or "builtin:tiny-base")
+        case "resume":
+            from flows.commands.certify_resume import certify_resume
+
+            return certify_resume()
+    raise ConfigError(f"{what!r} cannot be certified; it is rewards, gradient, weights or resume")
 
 
 def certify_rewards(kinds: Sequence[str], seed: int) -> bool:

@@ -9,6 +9,8 @@ from tests.runs import r1, run_recipe, stages
 
 RECIPE = [
     "curate",
+    "certify",
+    "certify/gradient",
     "base",
     "r1_zero",
     "cold_start/chains",
@@ -96,6 +98,8 @@ def test_the_tracking_run_has_children_with_curves_and_inputs(smoke: Ran) -> Non
         "certificate",
     }
     assert zero.data.tags["firewall.exact/adversarial"] == "1.0"
+    assert 0 < float(zero.data.tags["gradient.error"]) <= float(zero.data.tags["gradient.limit"]) == 1e-5
+    assert zero.data.tags["weight_sync.proof"] == "the trainer's own tensors"
     assert all(run.info.status == "FINISHED" for run in children)
 
 
@@ -107,6 +111,8 @@ def test_the_champion_points_at_its_artifact(smoke: Ran) -> None:
     assert version.source == stages(smoke.summary)["r1"]["ref"]["uri"]
     assert version.tags["r1.fingerprint"] == stages(smoke.summary)["r1"]["ref"]["fingerprint"]
     assert version.tags["firewall.exact/near_miss"] == "1.0"
+    assert 0 < float(version.tags["gradient.error"]) <= 1e-5
+    assert version.tags["weight_sync.proof"] == "the trainer's own tensors"
 
 
 def test_no_evaluation_problem_is_a_training_problem(smoke: Ran) -> None:

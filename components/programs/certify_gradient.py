@@ -1,0 +1,73 @@
+"""The recipe's objectives before the gradient proof: on its engine, in its cut and others, with a small random model."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from components.config.engine import EngineConfig
+from components.config.grpo import GrpoConfig
+from components.engines import ranks
+from components.errors import NumericsError
+from components.launch.ranks import Layout, am_rank, run_ranks
+from components.models import resolve_device
+from components.programs.grpo import loss
+from components.programs.language_model import set_threads
+from components.programs.spec import Spec
+from components.proofs.gradient import Bench, Objective, open_bench_engine
+from components.proofs.limits import GRADIENT
+from components.proofs.small import small_model
+
+PROGRAM = "components.programs.certify_gradient"
+MICRO = 4
+"""Completions in a micro-batch of the cut that is tried beside the stage's own."""
+
+
+def main(raw: dict[str, Any]) -> dict[str, float]:
+    """The largest error of every RL stage of the recipe; NumericsError where one is past the limit.
+
+    In float32, on the ranks of one machine.
+    """
+    spec = Spec.model_validate(raw)
+    engine = spec.run.engine.model_copy(update={"dtype": "float32", "nodes": 1, "rendezvous": None, "hostfile": None})
+    if engine.kind == "deepspeed" and not am_rank():
+        return run_ranks(PROGRAM, raw, work=spec.work, layout=Layout(engine.ranks))
+    with ranks.join(resolve_device(spec.run.device), engine.timeout_s) as device:
+        set_threads(spec)
+        stages = {n: GrpoConfig(steps=1, learning_rate=1.0, **c) for n, c in spec.config["stages"].items()}
+        errors = measure(stages, engine, device)
+        return _certify(spec, errors) if ranks.rank() == 0 else {}
+
+
+def measure(stages: Mapping[str, GrpoConfig], engine: EngineConfig, device: torch.device) -> dict[str, float]:
+    """The larger error of each stage: padded rows in cuts of MICRO, packed ones in the stage's own. Equal stages share one."""
+    cases = {name: (objective(config), config.micro_tokens) for name, config in stages.items()}
+    distinct = {case: str(number) for number, case in enumerate(dict.fromkeys(cases.values()))}
+    bench = Bench(small_model().to(device), {name: wanted for (wanted, _), name in distinct.items()})
+    looked_at = open_bench_engine(engine, small_model().to(device))
+    errors = {
+        case: max(
+            bench.error(looked_at, name, max_tokens=bench.budget(MICRO), packed=False),
+            bench.error(looked_at, name, max_tokens=case[1], packed=True),
+        )
+        for case, name in distinct.items()
+    }
+    return {name: errors[case] for name, case in cases.items()}
+
+
+def _certify(spec: Spec, errors: dict[str, float]) -> dict[str, float]:
+    """Write the certificate, or refuse it."""
+    if failed := {name: error for name, error in errors.items() if not error <= GRADIENT}:
+        raise NumericsError(
+            f"the gradient of {', '.join(failed)} on engine {spec.run.engine.kind} is not the batch's: relative error "
+            f"{max(failed.values()):.1e}, limit {GRADIENT:.0e}; no model is trained with it. `r1 certify gradient` shows where"
+        )
+    spec.out.mkdir(parents=True, exist_ok=True)
+    (spec.out / "gradient.json").write_text(json.dumps({"limit": GRADIENT, "errors": errors}, indent=1))
+    return errors
+
+
+def objective(config: GrpoConfig) -> Objective:
+    """What the gradient of such a stage depends on; with one mini-batch it is on-policy."""
+    return Objective(loss(config), config.temperature, on_policy=config.mini_batches == 1)

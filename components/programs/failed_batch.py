@@ -1,0 +1,35 @@
+"""What a training step that fails on non-finite numbers leaves behind: its groups and figures, to look for the cause in."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from components.engines import ranks
+from components.errors import NumericsError
+from components.rl.metrics import rollout_metrics
+from components.rl.trainer import GrpoTrainer
+from components.rollout import lake
+from components.tracking.metrics import clean
+
+
+@contextmanager
+def saving_failed_batch(work: Path, trainer: GrpoTrainer, step: int) -> Iterator[None]:
+    """Let a :class:`NumericsError` of the with-block name ``work/failed-step-N``, which holds the batch.
+
+    ``lake/`` has the groups with the sampler's log-probabilities and the advantages, as the lake of a good step has;
+    ``metrics.json`` the error and the figures of the rollouts. The directory stays until the stage has succeeded.
+    """
+    try:
+        yield
+    except NumericsError as error:
+        directory = work / f"failed-step-{step:06d}"
+        if ranks.rank() == 0:
+            _save(directory, trainer, step, str(error))
+        raise NumericsError(f"{error} The batch of step {step} is in {directory}") from error
+
+
+def _save(directory: Path, trainer: GrpoTrainer, step: int, error: str) -> None:
+    lake.write_shard(directory / "lake" / lake.shard_name(step, step), [(step, trainer.groups)])
+    figures = {"step": step, "error": error, **clean(rollout_metrics(trainer.groups))}
+    (directory / "metrics.json").write_text(json.dumps(figures, indent=1))

@@ -1,0 +1,23 @@
+"""The weight proof for one sampler: in a process of its own as it serves training, then sabotaged in this one."""
+
+from pathlib import Path
+from typing import Any
+
+from components.models import load_model, load_tokenizer
+from components.proofs.weights import Trainer, honest, sabotaged, step
+from components.sampling.remote import RemoteSampler
+from components.sampling.server import SamplerSpec, open_sampler
+
+
+def main(raw: dict[str, Any]) -> dict[str, Any]:
+    """``kind`` and ``model`` of the sampler; ``findings`` as (what, whether it holds, detail)."""
+    directory, work = Path(raw["model"]), Path(raw["work"])
+    tokenizer = load_tokenizer(directory)
+    spec = SamplerSpec(
+        kind=raw["kind"], model=directory, eos_id=int(tokenizer.eos_token_id), pad_id=int(tokenizer.pad_token_id)
+    )
+    trainer = Trainer(load_model(directory), load_model(directory))
+    step(trainer.new)
+    with RemoteSampler(spec, work / "sampler") as sampler:
+        findings = [honest(sampler, trainer)]
+    return {"findings": [*findings, *sabotaged(open_sampler(spec), trainer)]}

@@ -1,0 +1,19 @@
+"""What a stage has proved about itself while it ran, as tags of its MLflow run and of the registered model."""
+
+from collections.abc import Mapping
+
+WEIGHTS = "weight_sync/mismatch"
+
+
+def proof_tags(kind: str, metrics: Mapping[str, float | int | str | None]) -> dict[str, str]:
+    """The weight-sync proof of an RL stage: it holds after every load, or the stage would not have ended.
+
+    >>> proof_tags("grpo", {"weight_sync/mismatch": 2.9e-6})
+    {'weight_sync.proof': 'a copy, proved after every load', 'weight_sync.mismatch': '2.9e-06'}
+    """
+    if kind != "grpo":
+        return {}
+    mismatch = metrics.get(WEIGHTS)
+    if mismatch is None:
+        return {"weight_sync.proof": "the trainer's own tensors"}
+    return {"weight_sync.proof": "a copy, proved after every load", "weight_sync.mismatch": f"{mismatch:.1e}"}
