@@ -14,6 +14,7 @@ def proof_tags(kind: str, metrics: Mapping[str, float | int | str | None]) -> di
     if kind != "grpo":
         return {}
     mismatch = metrics.get(WEIGHTS)
-    if mismatch is None:
+    if mismatch is None and "staleness" not in metrics:  # rollouts that are sampled ahead come from a copy as well
         return {"weight_sync.proof": "the trainer's own tensors"}
-    return {"weight_sync.proof": "a copy, proved after every load", "weight_sync.mismatch": f"{mismatch:.1e}"}
+    figure = {} if mismatch is None else {"weight_sync.mismatch": f"{mismatch:.1e}"}
+    return {"weight_sync.proof": "a copy, proved after every load", **figure}

@@ -64,6 +64,7 @@ class Oracle(GrpoTrainer):
 
     def sync(self, version):
         self.kept.append([(name, tensor.detach().clone()) for name, tensor in self.engine.full_parameters()])
+        return {}
 
     def max_mismatch(self, step):
         return 1e9
@@ -77,7 +78,8 @@ def oracle(staleness, **changed):
 
 
 def comparable(history):
-    return [{n: v for n, v in metrics.items() if not n.startswith("staleness")} for metrics in history]
+    own = ("staleness", "weight_sync")  # the proof of a load ahead comes too late for its step's metrics
+    return [{n: v for n, v in metrics.items() if not n.startswith(own)} for metrics in history]
 
 
 @pytest.mark.parametrize(("staleness", "mini_batches"), [(0, 1), (1, 1), (1, 3), (2, 1), (3, 2)])
@@ -90,7 +92,7 @@ def test_working_ahead_gives_bit_for_bit_what_the_schedule_gives_in_turns(stalen
 def test_without_staleness_the_thread_gives_the_synchronous_run():
     ahead, synchronous = started(0), make(GrpoTrainer, 0)
     synchronous.sync(0)
-    assert comparable(walk(ahead, range(1, STEPS + 1))) == walk(synchronous, range(1, STEPS + 1))
+    assert comparable(walk(ahead, range(1, STEPS + 1))) == comparable(walk(synchronous, range(1, STEPS + 1)))
     assert digest(ahead) == digest(synchronous)
 
 
