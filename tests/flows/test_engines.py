@@ -42,7 +42,8 @@ def test_two_ranks_whose_samplers_work_ahead_train_what_one_process_trains(tmp_p
     ranked = weights(tmp_path, stale, "run.engine.kind='deepspeed'", "run.engine.ranks=2", "run.engine.zero_stage=3")
     for name, tensor in single.items():
         apart = abs(ranked[name] - tensor).max() / abs(tensor).max()
-        assert apart <= 1e-5, f"{name} is off by {apart:.1e}"
+        # Weights of two versions meet in a step's ratios, and rounding with them: five times the synchronous run's.
+        assert apart <= 1e-4, f"{name} is off by {apart:.1e}"
 
 
 def test_vllm_may_work_ahead(tmp_path: Path) -> None:
