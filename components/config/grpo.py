@@ -187,5 +187,10 @@ class GrpoConfig(Section):
                 "staleness and refill_rounds exclude each other: how many further prompts a step needs is known only when "
                 "its rewards are, so it could not be sampled ahead in one go"
             )
+        if self.staleness and self.algorithm == "ppo":
+            yield (
+                "staleness and algorithm 'ppo' exclude each other: returns of an older policy would teach the value model "
+                "uncorrected"
+            )
         if self.staleness >= self.steps:
             yield f"staleness ({self.staleness}) is not below steps ({self.steps}): the start model would sample all of them"

@@ -107,6 +107,7 @@ def test_settings_read_back_from_a_spec_are_the_same(algorithm, correction):
         ({"staleness": 1, "steps": 9, "correction": "none"}, "correction 'none' would take it for the policy's own"),
         ({"staleness": 1, "steps": 9, "refill_rounds": 2}, "staleness and refill_rounds exclude each other"),
         ({"staleness": 2, "steps": 2}, r"staleness \(2\) is not below steps \(2\)"),
+        ({"staleness": 1, "steps": 9, "algorithm": "ppo"}, "staleness and algorithm 'ppo' exclude each other"),
         ({"staleness": -1}, "staleness"),
         ({"samples_per_prompt": 1}, "samples_per_prompt"),
         ({"refill_rounds": -1}, "refill_rounds"),
