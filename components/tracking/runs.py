@@ -26,9 +26,8 @@ Point = tuple[str, float, int, int]  # name, value, time in ms, step
 BATCH = 1000  # metrics per request, MLflow's limit
 PARAMS = 100  # params per request, MLflow's limit
 PAUSE_S = 30.0  # between attempts to ship metrics while the server is down: each blocks its caller for seconds
-KIND = {
-    "mlflow.experimentKind": "custom_model_development"
-}  # MLflow's page shows runs and curves first, not chat traces
+# MLflow's page shows runs and curves first, not chat traces.
+KIND = {"mlflow.experimentKind": "custom_model_development"}
 REFUSALS = frozenset({"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"})  # answers that no repetition changes
 
 
