@@ -31,10 +31,11 @@ def _engine(stage: int | None) -> str:
 def settings() -> dict[str, GrpoConfig]:
     """Every algorithm with its own defaults, with and without a divergence; and GRPO as it is on-policy.
 
+    PPO's objective is GRPO's: other advantages, and a divergence that stands in the reward.
     With more than one mini-batch the ratio differs from 1; the divergence stands in the loss of any algorithm.
     """
     found: dict[str, Any] = {"grpo on-policy": {"algorithm": "grpo"}}
-    for algorithm in get_args(Algorithm):
+    for algorithm in (name for name in get_args(Algorithm) if name != "ppo"):
         found[algorithm] = {"algorithm": algorithm, "mini_batches": 2}
         found[f"{algorithm} kl"] = found[algorithm] | {"kl_weight": KL_WEIGHT}
     return {name: GrpoConfig(steps=1, learning_rate=1.0, max_tokens=24, **values) for name, values in found.items()}

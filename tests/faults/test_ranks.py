@@ -158,7 +158,6 @@ exec "$@"
 """Stands for ssh to this machine, as DeepSpeed's launcher calls it to probe its hosts."""
 
 
-@pytest.mark.extra
 def test_under_deepspeeds_launcher_too_a_killed_rank_ends_the_others_and_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,8 +7,6 @@ from safetensors.numpy import load_file
 
 from tests.runs import run_recipe, stages
 
-pytestmark = pytest.mark.extra
-
 
 def weights(home: Path, *overrides: str) -> dict[str, object]:
     summary = run_recipe(home, "smoke", "flow='r1_zero'", "r1_zero.steps=10", *overrides, timeout=580)
@@ -20,7 +18,7 @@ def weights(home: Path, *overrides: str) -> dict[str, object]:
 PPO = ("r1_zero.algorithm=ppo", "r1_zero.kl_weight=0.01")
 
 
-@pytest.mark.parametrize("algorithm", [(), PPO], ids=["grpo", "ppo"])
+@pytest.mark.parametrize("algorithm", [(), pytest.param(PPO, marks=pytest.mark.extra)], ids=["grpo", "ppo"])
 def test_two_ranks_of_deepspeed_train_what_one_process_trains(tmp_path: Path, algorithm: tuple[str, ...]) -> None:
     single = weights(tmp_path, *algorithm)
     for stage in (2, 3):
@@ -32,10 +30,12 @@ def test_two_ranks_of_deepspeed_train_what_one_process_trains(tmp_path: Path, al
             assert apart <= 1e-5, f"ZeRO {stage}: {name} is off by {apart:.1e}"
 
 
+@pytest.mark.extra
 def test_rollouts_may_come_from_vllm(tmp_path: Path) -> None:
     assert weights(tmp_path, "run.sampler='vllm'")
 
 
+@pytest.mark.extra
 def test_two_ranks_whose_samplers_work_ahead_train_what_one_process_trains(tmp_path: Path) -> None:
     stale = "r1_zero.staleness=1"
     single = weights(tmp_path, stale)
@@ -46,5 +46,6 @@ def test_two_ranks_whose_samplers_work_ahead_train_what_one_process_trains(tmp_p
         assert apart <= 1e-4, f"{name} is off by {apart:.1e}"
 
 
+@pytest.mark.extra
 def test_vllm_may_work_ahead(tmp_path: Path) -> None:
     assert weights(tmp_path, "run.sampler='vllm'", "r1_zero.staleness=2")

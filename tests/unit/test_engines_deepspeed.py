@@ -6,7 +6,6 @@ from components.engines.deepspeed import Zero
 from components.errors import ConfigError
 from components.launch.keeper import run_program
 
-pytestmark = pytest.mark.extra
 STAGES = [0, 1, 2, 3]
 
 
