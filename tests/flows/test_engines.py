@@ -49,3 +49,17 @@ def test_two_ranks_whose_samplers_work_ahead_train_what_one_process_trains(tmp_p
 @pytest.mark.extra
 def test_vllm_may_work_ahead(tmp_path: Path) -> None:
     assert weights(tmp_path, "run.sampler='vllm'", "r1_zero.staleness=2")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_two_ranks_of_zero_2_with_rollouts_from_vllm_learn_the_whole_recipe(tmp_path: Path) -> None:
+    pytest.importorskip("vllm", reason="vLLM is not installed; `make cpu` installs it")
+    engine = ("run.engine.kind='deepspeed'", "run.engine.ranks=2", "run.engine.zero_stage=2", "run.sampler='vllm'")
+    found = stages(run_recipe(tmp_path, "tiny", *engine, timeout=3500))
+    figures = {name: found[f"evaluate/{name}"]["metrics"] for name in ("base", "r1_zero", "dev1", "r1")}
+    assert figures["r1_zero"]["sums/pass_at_1"] >= 0.85
+    assert figures["r1_zero"]["sums/length"] >= 1.5 * figures["base"]["sums/length"]
+    assert figures["r1"]["sums/pass_at_1"] >= max(0.9, figures["dev1"]["sums/pass_at_1"])
+    assert figures["r1"]["sums/format"] >= 0.98
+    assert figures["r1"]["strings/pass_at_1"] >= figures["dev1"]["strings/pass_at_1"]
