@@ -18,6 +18,7 @@ def weights(home: Path, *overrides: str) -> dict[str, object]:
 PPO = ("r1_zero.algorithm=ppo", "r1_zero.kl_weight=0.01")
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("algorithm", [(), pytest.param(PPO, marks=pytest.mark.extra)], ids=["grpo", "ppo"])
 def test_two_ranks_of_deepspeed_train_what_one_process_trains(tmp_path: Path, algorithm: tuple[str, ...]) -> None:
     single = weights(tmp_path, *algorithm)
