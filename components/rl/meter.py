@@ -3,6 +3,7 @@
 These figures are the machine's, not the run's: two runs of one recipe differ in them, so nothing hashed may hold them.
 """
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -76,11 +77,13 @@ class Meter:
 
 
 def cost_of(model: PreTrainedModel) -> Cost:
-    """A model's numbers from its parameters; embeddings are looked up and count nothing."""
+    """A model's numbers from its parameters; embeddings are looked up and count nothing.
+
+    Under ZeRO 3 parameters are empty; DeepSpeed remembers their shapes as ``ds_shape``.
+    """
     config = model.config
-    size = {
-        id(p): getattr(p, "ds_numel", p.numel()) for p in model.parameters() if p.dim() > 1
-    }  # ZeRO 3 knows it as ds_numel
+    shapes = {id(p): getattr(p, "ds_shape", p.shape) for p in model.parameters()}
+    size = {key: math.prod(shape) for key, shape in shapes.items() if len(shape) > 1}
     tables = {id(model.get_input_embeddings().weight), id(head := model.get_output_embeddings().weight)}
     head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return Cost(

@@ -106,21 +106,29 @@ def _says(page: Page, url: str, *wanted: str) -> None:
         expect(page.locator("body")).to_contain_text(text, timeout=APPEARS_MS)
 
 
+def _stage(pages: Ran) -> str:
+    """The id of the R1-Zero run that computed; other tests may have let later runs reuse or change it."""
+    with closing(sqlite3.connect(pages.home / "mlflow.db")) as database:
+        return str(
+            database.execute("select run_uuid from runs where name = 'r1_zero' order by start_time limit 1").fetchone()[
+                0
+            ]
+        )
+
+
 def test_mlflow_shows_the_parent_run_and_the_champion(pages: Ran, page: Page) -> None:
     _says(page, f"http://127.0.0.1:{MLFLOW}/#/experiments/1/runs", "smoke-0")
     _says(page, f"http://127.0.0.1:{MLFLOW}/#/models/r1-smoke", "champion")
 
 
 def test_mlflow_draws_the_curves_of_a_stage(pages: Ran, page: Page) -> None:
-    with closing(sqlite3.connect(pages.home / "mlflow.db")) as database:
-        ((stage,),) = database.execute("select run_uuid from runs where name = 'r1_zero'")
+    stage = _stage(pages)
     _says(page, f"http://127.0.0.1:{MLFLOW}/#/experiments/1/runs/{stage}/model-metrics", "clip_ratio", "preflight")
     expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=APPEARS_MS)
 
 
 def test_mlflow_shows_sampled_completions_as_a_table(pages: Ran, page: Page) -> None:
-    with closing(sqlite3.connect(pages.home / "mlflow.db")) as database:
-        ((stage,),) = database.execute("select run_uuid from runs where name = 'r1_zero'")
+    stage = _stage(pages)
     url = f"http://127.0.0.1:{MLFLOW}/#/experiments/1/runs/{stage}/artifacts/completions.json"
     _says(page, url, "prompt", "advantage", "<think>")
 

@@ -123,8 +123,8 @@ def test_closing_ends_a_call_that_a_thread_is_in(spec, tmp_path):
 
 
 def test_a_sampler_that_cannot_be_opened_says_why(spec, tmp_path):
-    with pytest.raises(ConfigError, match="vLLM sampler runs on the CPU"):
-        RemoteSampler(spec.model_copy(update={"kind": "vllm", "device": "cuda"}), tmp_path)
+    with pytest.raises(StageFailed, match="absent"):
+        RemoteSampler(spec.model_copy(update={"model": tmp_path / "absent"}), tmp_path)
 
 
 def test_vllm_where_it_is_not_installed_is_refused_with_the_mend(spec, monkeypatch):
