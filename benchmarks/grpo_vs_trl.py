@@ -171,7 +171,7 @@ def in_turn(setting: Setting, repeat: int) -> dict[str, list[Spent]]:
         spent["r1flow"].append(since(started))
         spent["trl"].append(theirs)
 
-    trl(setting, repeat + 1, after)
+    trl_steps(setting, repeat + 1, after)
     return {side: found[1:] for side, found in spent.items()}
 
 
@@ -216,7 +216,7 @@ def r1flow(setting: Setting) -> GrpoTrainer:
     )
 
 
-def trl(setting: Setting, steps: int, after: Callable[[int, Spent], None]) -> None:
+def trl_steps(setting: Setting, steps: int, after: Callable[[int, Spent], None]) -> None:
     """``steps`` steps of GRPOTrainer; ``after`` is told each one's number and cost."""
     run_trl(
         setting.model(),
@@ -239,11 +239,13 @@ def peak_of(setting: Setting, side: str) -> int:
         import trl.trainer.grpo_trainer
     before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     if side == "trl":
-        trl(setting, 2, lambda step, spent: None)
+        trl_steps(setting, 2, lambda step, spent: None)
     else:
         trainer = r1flow(setting)
         trainer.step(1), trainer.step(2)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+    # getrusage's ru_maxrss would begin with the parent's.
+    (peak,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(peak.split()[1]) * 1024 - before
 
 
 def in_child(name: str, side: str, threads: int) -> int:
