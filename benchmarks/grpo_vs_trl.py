@@ -236,7 +236,7 @@ def peak_of(setting: Setting, side: str) -> int:
     """Bytes at the peak of two steps above those that were resident when the first began to be set up."""
     if side == "trl":
         import datasets  # noqa: F401
-        import trl.trainer.grpo_trainer
+        import trl.trainer.grpo_trainer  # noqa: F401
     before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     if side == "trl":
         trl_steps(setting, 2, lambda step, spent: None)
