@@ -8,6 +8,9 @@ is fastest on a CPU: generation by transformers with a dynamic cache, the whole 
 log-probabilities, fused AdamW. The first step of either side is not counted. An r1flow step runs inside TRL's
 end-of-step callback, so that both see the same weather.
 
+r1flow's processes tell the C library to keep freed memory (components/engines/allocator.py). TRL's do not, so during its steps
+the allocator is as glibc's own adaptation leaves it at best; ``--keep-memory-for both`` gives TRL what r1flow has.
+
 Beside seconds on the clock stand CPU seconds of the process: with ``--threads 1`` these hardly know of other load.
 
 The floor is the operations that no form of the algorithm can leave out (prompts once per group, completion tokens once in
@@ -34,6 +37,7 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 from trl_side import BETAS, Spent, clocks, run_trl, since
 
 from components.data.schema import Row
+from components.engines.allocator import keep_memory, set_allocator
 from components.engines.single import SingleEngine
 from components.rewards.score import Scored
 from components.rl.trainer import GrpoTrainer, Objective
@@ -118,6 +122,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-memory", action="store_true")
+    parser.add_argument("--keep-memory-for", choices=("r1flow", "both"), default="r1flow")
     parser.add_argument("--memory-of", choices=SIDES, help="two steps of this side alone, print its peak in bytes")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -132,7 +137,7 @@ def main() -> None:
 def compare(name: str, setting: Setting, options: argparse.Namespace) -> None:
     """Times in turn, then the table of one setting."""
     before = matrix_rate()
-    spent = in_turn(setting, options.repeat)
+    spent = in_turn(setting, options.repeat, both=options.keep_memory_for == "both")
     rate = max(before, matrix_rate())
     model = setting.model()
     floor = setting.operations(model) / rate
@@ -160,19 +165,28 @@ def compare(name: str, setting: Setting, options: argparse.Namespace) -> None:
     sys.stdout.flush()
 
 
-def in_turn(setting: Setting, repeat: int) -> dict[str, list[Spent]]:
-    """Seconds and CPU seconds of each side's steps, the first left out."""
+def in_turn(setting: Setting, repeat: int, *, both: bool) -> dict[str, list[Spent]]:
+    """Seconds and CPU seconds of each side's steps, the first left out; ``both`` keep freed memory, or r1flow alone."""
     ours = r1flow(setting)
     spent: dict[str, list[Spent]] = {side: [] for side in SIDES}
+    theirs_keep = keep_memory if both else adapted
+    theirs_keep()
 
     def after(step: int, theirs: Spent) -> None:
+        keep_memory()
         started = clocks()
         ours.step(step)
         spent["r1flow"].append(since(started))
         spent["trl"].append(theirs)
+        theirs_keep()
 
     trl_steps(setting, repeat + 1, after)
     return {side: found[1:] for side, found in spent.items()}
+
+
+def adapted() -> bool:
+    """glibc's defaults after they have adapted to large blocks: maps above 32 MiB, gives back above twice that."""
+    return set_allocator(trim=64 << 20, pad=128 << 10, mmap=32 << 20)
 
 
 def reward(text: str) -> float:
@@ -241,6 +255,7 @@ def peak_of(setting: Setting, side: str) -> int:
     if side == "trl":
         trl_steps(setting, 2, lambda step, spent: None)
     else:
+        keep_memory()
         trainer = r1flow(setting)
         trainer.step(1), trainer.step(2)
     # getrusage's ru_maxrss would begin with the parent's.

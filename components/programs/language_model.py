@@ -13,6 +13,7 @@ from components.config.stages import GrpoConfig
 from components.data.chat import opens_thought, render
 from components.data.schema import Row
 from components.engines import ranks
+from components.engines.allocator import keep_memory
 from components.models import load_model, load_tokenizer, resolve_device
 from components.programs.spec import Spec, model_dir
 from components.rewards.custom import load_reward
@@ -97,7 +98,9 @@ def open_model(spec: Spec, artifact: Path, *, device: str | None = None, dtype: 
 
 
 def set_threads(spec: Spec) -> None:
+    """Fix torch's number of threads, which decides the order of additions; and memory once taken is kept."""
     torch.set_num_threads(spec.run.threads)
+    keep_memory()
 
 
 @contextmanager

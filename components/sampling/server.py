@@ -17,6 +17,7 @@ import torch
 from pydantic import BaseModel
 
 from components import errors
+from components.engines.allocator import keep_memory
 from components.launch.lifeline import Channel
 from components.launch.outcome import read_json
 from components.sampling.base import Finished, Sampler, Sampling
@@ -40,6 +41,7 @@ class SamplerSpec(BaseModel, frozen=True):
 def open_sampler(spec: SamplerSpec) -> Sampler:
     """The sampler in this process. Raises :class:`ConfigError` where vLLM is asked for and not installed."""
     torch.set_num_threads(spec.threads)
+    keep_memory()
     if spec.kind == "vllm":
         from components.sampling.vllm import VllmSampler
 
