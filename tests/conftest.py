@@ -1,5 +1,6 @@
 """Shared by all tests: nothing leaves the machine, nothing is skipped in silence."""
 
+import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from filelock import FileLock
 
 from tests.runs import run_recipe
 
@@ -40,6 +42,12 @@ class Ran:
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    """One smoke run of the whole recipe for all tests; tests that harm its store work on a copy."""
-    home = tmp_path_factory.mktemp("smoke")
-    return Ran(home, run_recipe(home, "smoke"))
+    """One smoke run of the whole recipe for all tests and test processes; tests that harm its store work on a copy."""
+    mine = tmp_path_factory.getbasetemp()
+    home = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "smoke"
+    with FileLock(f"{home}.lock"):
+        summary = home / "summary.json"
+        if not summary.exists():
+            home.mkdir(exist_ok=True)
+            run_recipe(home, "smoke")
+    return Ran(home, json.loads(summary.read_text()))
