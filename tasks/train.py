@@ -47,7 +47,7 @@ def train_grpo(
     return Work(name, "grpo", recipe, config, inputs, settings.steps, tags=certificates.tags(recipe, settings))
 
 
-@stage("sft", version="1")
+@stage("sft", version="2")
 def fine_tune(recipe: Recipe, name: str, settings: SftConfig, model: ArtifactRef, dataset: ArtifactRef) -> Work:
     """Supervised fine-tuning of ``model`` on a selected set."""
     config = {"sft": settings.model_dump(mode="json")}

@@ -12,7 +12,7 @@ from components.models import save_model
 from components.programs.journal import Journal
 from components.programs.language_model import LanguageModel, open_model
 from components.programs.spec import Spec, model_dir
-from components.sft.loss import Example
+from components.sft.example import Example
 from components.sft.trainer import epoch_batches, train
 
 
@@ -38,7 +38,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
         journal.record(step, metrics)
         last.update(metrics)
 
-    train(engine, lm.model, batches, pad_id=lm.pad_id, max_tokens=config.micro_tokens, on_step=on_step)
+    train(engine, lm.model, batches, pad_id=lm.pad_id, max_tokens=config.micro_tokens, packed=True, on_step=on_step)
     journal.finish()
     save_model(lm.model, lm.tokenizer, model_dir(spec.out))
     return {"examples": float(len(examples)), "steps": float(len(batches)), "loss": last.get("loss", 0.0)}
