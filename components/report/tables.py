@@ -13,8 +13,11 @@ REASONS = {
     "not_correct": "answer not correct",
     "malformed": "cut off or not in the asked format",
     "unreadable": "too little of the target language, or no thought",
+    "too_short": "too short",
+    "too_long": "too long",
+    "repetitive": "repeats itself",
     "repeated": "said before, word for word",
-    "enough_of_problem": "enough completions of that problem already",
+    "enough_of_problem": "enough of that problem that differ more",
     "good": "good enough to be taught",
 }
 
