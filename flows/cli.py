@@ -86,6 +86,17 @@ def lineage(ref: Annotated[str, typer.Argument(help="kind/fingerprint, a fingerp
 
 
 @app.command()
+def ledger(
+    overrides: Overrides = None,
+    rows: Annotated[int, typer.Option("--rows", "-n", min=1, help="Problems to show of each list.")] = 10,
+) -> None:
+    """Pass rates over all models of the store: the hardest problems, those never solved, labels that look wrong."""
+    from flows.commands.ledger import show_ledger
+
+    show_ledger(overrides or [], rows)
+
+
+@app.command()
 def report(run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `last`.")] = "last") -> None:
     """Where a run's report page lies."""
     from flows.commands.store import show_report

@@ -41,7 +41,7 @@ P = ParamSpec("P")
 class Work:
     """A program to run.
 
-    Everything but ``name``, ``total_steps``, ``notes`` and ``tags`` decides the result and enters the fingerprint.
+    Everything but ``name``, ``total_steps``, ``parts``, ``notes`` and ``tags`` decides the result and enters the fingerprint.
     """
 
     name: str
@@ -50,6 +50,8 @@ class Work:
     config: Mapping[str, Any]
     inputs: Mapping[str, ArtifactRef] = field(default_factory=dict)
     total_steps: int | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Of an input so named only this file or folder is fetched and verified."""
     notes: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     """Facts about the inputs for people who look at the MLflow run or at the registered model."""
@@ -141,7 +143,10 @@ def _compute(
     directory = session.settings.work(kind, address)
     out = directory / "out"
     shutil.rmtree(out, ignore_errors=True)
-    inputs = {name: materialize(session.store, ref, session.settings.cache) for name, ref in work.inputs.items()}
+    inputs = {
+        name: materialize(session.store, ref, session.settings.cache, work.parts.get(name, ""))
+        for name, ref in work.inputs.items()
+    }
     spec = {
         "stage": work.name,
         "seed": work.recipe.seed,

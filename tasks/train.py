@@ -33,8 +33,12 @@ def train_grpo(
     policy: ArtifactRef,
     dataset: ArtifactRef,
     certificates: Certificates,
+    difficulty: ArtifactRef | None = None,
 ) -> Work:
-    """Reinforcement learning from ``policy`` on the dataset's problems, with what was certified before."""
+    """Reinforcement learning from ``policy`` on the dataset's problems, with what was certified before.
+
+    ``difficulty`` has the pass rates that ``settings.difficulty`` chooses problems by.
+    """
     config: dict[str, object] = {"grpo": settings.model_dump(mode="json")}
     engine = recipe.run.engine
     if (
@@ -44,6 +48,8 @@ def train_grpo(
     if settings.rewards.custom:
         config["rewards"] = reward_digests(settings.rewards.custom)
     inputs = {"policy": policy, "dataset": dataset, "certificate": certificates.rewards.ref}
+    if difficulty is not None:
+        inputs["difficulty"] = difficulty
     return Work(name, "grpo", recipe, config, inputs, settings.steps, tags=certificates.tags(recipe, settings))
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from components.config.difficulty import LedgerConfig as LedgerConfig
 from components.config.grpo import GrpoConfig as GrpoConfig
 from components.config.section import Count, Positive, Section, Share, Weight
 from components.engines.schedule import Schedule
