@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 from prefect import Task, task
-from prefect.artifacts import create_table_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from components.config.recipe import Recipe
@@ -33,6 +33,9 @@ from components.tracking.metrics import SpoolTail
 from tasks.policy import retry_policy
 from tasks.proofs import proof_tags
 from tasks.session import Session, StageOutcome, current_session, flatten, process_tags
+
+CARD = "card.md"
+"""A page about a stage's result, for people: in its artifact, in MLflow and in Prefect."""
 
 P = ParamSpec("P")
 
@@ -129,7 +132,7 @@ def _run(kind: str, version: str, work: Work, session: Session) -> StageOutcome:
     session.listener.finished(outcome)
     if not reused:  # a reused stage has its table from the run that computed it
         create_table_artifact(
-            key=work.name.replace("_", "-").replace("/", "-").lower(),
+            key=_key(work.name),
             table=[{"metric": name, "value": value} for name, value in metrics.items()],
             description=f"{work.name}: `{ref.uri}` ({outcome.seconds:.1f} s)",
         )
@@ -182,6 +185,9 @@ def _compute(
         session.tracking.set_tags(run_id, {"r1.artifact": ref.uri, **proof_tags(kind, metrics)})
         session.tracking.log_file(run_id, directory / "log.txt", "")
         session.tracking.log_table(run_id, directory / TABLE)
+        session.tracking.log_file(run_id, out / CARD, "")
+        if (out / CARD).is_file():
+            create_markdown_artifact(key=f"{_key(work.name)}-card", markdown=(out / CARD).read_text(encoding="utf-8"))
         status = "FINISHED"
     finally:
         session.tracking.finish(run_id, status)
@@ -233,6 +239,11 @@ def _log_reused(
     session.tracking.log_summary(run_id, _numbers(metrics))
     session.tracking.set_tags(run_id, {"r1.artifact": ref.uri, **proof_tags(kind, metrics)})
     session.tracking.finish(run_id, "FINISHED")
+
+
+def _key(name: str) -> str:
+    """A stage's name as Prefect allows it for an artifact."""
+    return name.replace("_", "-").replace("/", "-").lower()
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

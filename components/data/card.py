@@ -1,7 +1,7 @@
 """The card of a teaching set: what is in it, where it comes from, under which licences, by which rules."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -35,12 +35,12 @@ def describe(
         "problems": len({row.id for row in rows}),
         "sources": [
             {"origin": origin, "source": source, "licence": licence, "rows": number}
-            for (origin, source, licence), number in _counted(
-                (e.origin, e.row.source, e.row.licence or UNKNOWN) for e in entries
+            for (origin, source, licence), number in most_frequent(
+                Counter((e.origin, e.row.source, e.row.licence or UNKNOWN) for e in entries)
             )
         ],
-        "licences": dict(_counted(row.licence or UNKNOWN for row in rows)),
-        "skills": dict(_counted(row.skill for row in rows)),
+        "licences": dict(most_frequent(Counter(row.licence or UNKNOWN for row in rows))),
+        "skills": dict(most_frequent(Counter(row.skill for row in rows))),
         "levels": {
             str(level): number
             for level, number in sorted(Counter(r.level for r in rows if r.level is not None).items())
@@ -63,13 +63,11 @@ def markdown(card: Mapping[str, Any], title: str) -> str:
         "## Sources and licences",
         "",
     ]
-    lines += _table(
-        ("origin", "source of the problem", "licence", "rows"), [tuple(s.values()) for s in card["sources"]]
-    )
+    lines += table(("origin", "source of the problem", "licence", "rows"), [tuple(s.values()) for s in card["sources"]])
     lines += ["", "The licence is that of the problem's source; what a model wrote has none of its own.", ""]
     for name in ("skills", "levels"):
         if card[name]:
-            lines += [f"## {name.capitalize()}", "", *_table((name[:-1], "rows"), list(card[name].items())), ""]
+            lines += [f"## {name.capitalize()}", "", *table((name[:-1], "rows"), list(card[name].items())), ""]
     lines += ["## Language and length", ""]
     spreads = [
         (f"share of `{card['language']['target']}` in the thought", card["language"]),
@@ -77,8 +75,8 @@ def markdown(card: Mapping[str, Any], title: str) -> str:
         ("sampled completion, tokens", card["tokens"]),
     ]
     figures = [(name, s["least"], s["median"], s["mean"], s["most"]) for name, s in spreads if "least" in s]
-    lines += [*_table(("", "least", "median", "mean", "most"), figures), "", "## Rules of selection", ""]
-    lines += [*_table(("setting", "value"), list(card["rules"].items())), "", "## Made from", ""]
+    lines += [*table(("", "least", "median", "mean", "most"), figures), "", "## Rules of selection", ""]
+    lines += [*table(("setting", "value"), list(card["rules"].items())), "", "## Made from", ""]
     lines += [f"* {role}: `{address}`" for role, address in card["made_from"].items()]
     return "\n".join(lines) + "\n"
 
@@ -95,16 +93,17 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
     }
 
 
-def _counted(items: Iterable[Any]) -> list[tuple[Any, int]]:
+def most_frequent(counter: Counter[Any]) -> list[tuple[Any, int]]:
     """Most frequent first, then by name."""
-    return sorted(Counter(items).items(), key=lambda pair: (-pair[1], str(pair[0])))
+    return sorted(counter.items(), key=lambda pair: (-pair[1], str(pair[0])))
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    return [f"| {' | '.join(map(_cell, row))} |" for row in (head, ["---"] * len(head), *rows)]
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Lines of a Markdown table."""
+    return [f"| {' | '.join(map(cell, row))} |" for row in (head, ["---"] * len(head), *rows)]
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     """Text from outside cannot break out of its cell."""
     text = f"{value:,}" if isinstance(value, int) else str(value)
     return " ".join(text.replace("|", r"\|").split())
