@@ -1,5 +1,6 @@
 """``r1 ledger``: which problems are hard, which nobody solves, which labels look wrong."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,6 @@ def show_ledger(overrides: list[str], rows: int) -> None:
 
 def lists(directory: Path) -> dict[str, list[dict[str, Any]]]:
     """Hardest among the solved, never solved, and doubtful problems, from the ledger's files."""
-    import json
 
     def lines(name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (directory / name).read_text(encoding="utf-8").splitlines()]

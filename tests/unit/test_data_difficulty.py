@@ -1,5 +1,6 @@
 """The ledger's figures against plain counting, and what follows from them."""
 
+import json
 from collections import Counter
 
 import pytest
@@ -16,6 +17,9 @@ from components.data.difficulty import (
     within,
 )
 from components.data.schema import Row
+from components.evals.answers import extract_answer
+from components.rewards.accuracy import score_answer
+from tests.docs import ROOT
 
 ZERO, DEV = Policy("grpo/aa11", "r1_zero"), Policy("grpo/bb22", "dev2")
 
@@ -112,3 +116,30 @@ def test_rows_in_are_rows_out_and_rows_left_out(counts, one, other):
 @pytest.mark.parametrize(("num", "expected"), [(9, "876543210"), (20, "876543210"), (3, "840"), (2, "80"), (1, "4")])
 def test_from_easy_to_hard_and_evenly_where_there_are_too_many(num, expected):
     assert [r.id[1:] for r in easy_to_hard(ROWS[::-1], RATES, num)] == list(expected)
+
+
+OUTPUTS = ROOT.parent / "shared" / "data" / "model_outputs" / "qwen_math_cot_100.minus_heldout.jsonl"
+
+
+@pytest.mark.skipif(not OUTPUTS.is_file(), reason="shared/data/model_outputs is not beside this checkout")
+def test_swapped_gold_answers_of_real_solutions_are_found():
+    """Eight solutions of a strong model per MATH problem; every tenth problem gets the gold answer of the next one."""
+    problems = [json.loads(line) for line in OUTPUTS.read_text(encoding="utf-8").splitlines()]
+    swapped = {
+        str(problem["idx"]): problems[(i + 1) % len(problems)]["gt"]
+        for i, problem in enumerate(problems)
+        if i % 10 == 0
+    }
+    tallies = []
+    for problem in problems:
+        name = str(problem["idx"])
+        gold = swapped.get(name, problem["gt"])
+        found = Tally(Row(id=name, prompt=problem["question"], answer=gold, verifier="math", source="MATH"))
+        for solution in problem["code"]:
+            text = f"<think></think>{solution}"
+            found.add(ZERO, 1, score_answer(text, found.row).verdict.name, extract_answer(text, found.row))
+        tallies.append(found)
+    doubtful = {t.row.id: t.row.answer for t in label_looks_wrong(tallies, 8)}
+    assert set(swapped) <= set(doubtful)
+    # Of the published answers it doubts two: one was cut off, and on one all eight solutions agree on something else.
+    assert {name: gold for name, gold in doubtful.items() if name not in swapped} == {"3": "4:30p..", "84": "140"}
