@@ -33,6 +33,21 @@ def open_attention(model: PreTrainedModel) -> bool:
     return bool(config._attn_implementation == NAME)
 
 
+def packed_states(model: PreTrainedModel, ids: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+    """Hidden states (T, D) of one packed row of token ids (T,), whose tokens see what ``attend`` lets them see.
+
+    No mask over the row is ever made. ``model`` must have been opened.
+    """
+    hidden: Tensor = model.base_model(
+        input_ids=ids[None],
+        position_ids=positions[None],
+        attention_mask={"full_attention": None},  # a dict is taken as it is
+        use_cache=False,
+        attend=attend,
+    ).last_hidden_state
+    return hidden[0]
+
+
 def _attention(
     module: torch.nn.Module,
     query: Tensor,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from components.errors import R1Error, UserError
+from components.errors import ConfigError, R1Error, UserError
 
 app = typer.Typer(
     help="From data to a reasoning model by the DeepSeek-R1 recipe.",
@@ -50,11 +50,31 @@ def list_artifacts(kind: Annotated[str | None, typer.Argument(help="Only this ki
 
 
 @app.command()
-def show(ref: Annotated[str, typer.Argument(help="kind/fingerprint, a fingerprint's start, or a URI.")]) -> None:
-    """One artifact: settings, inputs, metrics, files, provenance."""
-    from flows.commands.store import show_one
+def show(
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="REF | masks REF|PRESET",
+            help="kind/fingerprint, a fingerprint's start, or a URI; or `masks` and a teaching set, a model or a preset.",
+        ),
+    ],
+    rows: Annotated[int, typer.Option("--rows", "-n", min=1, help="masks: rows to show.")] = 3,
+    model: Annotated[
+        str | None, typer.Option(help="masks: whose tokenizer; default: the model that was trained or sampled.")
+    ] = None,
+) -> None:
+    """One artifact: settings, inputs, metrics, files, provenance. `show masks`: what SFT trains on, token by token."""
+    match what:
+        case ["masks", ref]:
+            from flows.commands.masks import show_masks
 
-    show_one(ref)
+            show_masks(ref, model, rows)
+        case [ref] if ref != "masks":
+            from flows.commands.store import show_one
+
+            show_one(ref)
+        case _:
+            raise ConfigError("show takes one artifact, or `masks` and a teaching set, a model or a preset (r1 ls)")
 
 
 @app.command()
@@ -63,6 +83,17 @@ def lineage(ref: Annotated[str, typer.Argument(help="kind/fingerprint, a fingerp
     from flows.commands.store import show_lineage
 
     show_lineage(ref)
+
+
+@app.command()
+def ledger(
+    overrides: Overrides = None,
+    rows: Annotated[int, typer.Option("--rows", "-n", min=1, help="Problems to show of each list.")] = 10,
+) -> None:
+    """Pass rates over all models of the store: the hardest problems, those never solved, labels that look wrong."""
+    from flows.commands.ledger import show_ledger
+
+    show_ledger(overrides or [], rows)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from prefect import flow
 
 from components.config.recipe import Recipe
+from components.config.stages import RejectConfig
 from flows.r1_zero import r1_zero
 from flows.start import start_model
 from tasks.data import curate_data, select_completions
@@ -17,5 +18,7 @@ def cold_start(recipe: Recipe, zero: StageOutcome | None = None) -> StageOutcome
         dataset, base = curate_data(recipe), start_model(recipe)
         zero = zero or r1_zero(recipe)
         settings = recipe.cold_start
-        chains = select_completions(recipe, "cold_start/chains", settings.select, zero.ref, dataset.ref)
+        chains = select_completions(
+            recipe, "cold_start/chains", RejectConfig(select=settings.select), zero.ref, dataset.ref
+        )
         return fine_tune(recipe, "dev1", settings.sft, base.ref, chains.ref)

@@ -7,6 +7,7 @@ from flows.reject import reject
 from flows.start import start_model
 from tasks.certify import certify
 from tasks.data import curate_data
+from tasks.difficulty import difficulty_of
 from tasks.session import StageOutcome, session
 from tasks.train import fine_tune, train_grpo
 
@@ -27,4 +28,5 @@ def grpo2(recipe: Recipe, dev3: StageOutcome | None = None) -> StageOutcome:
         dataset = curate_data(recipe)
         certificates = certify(recipe)
         dev3 = dev3 or sft2(recipe)
-        return train_grpo(recipe, "r1", recipe.grpo2, dev3.ref, dataset.ref, certificates)
+        rated = difficulty_of(recipe, "r1", recipe.grpo2, dev3.ref, dataset.ref)
+        return train_grpo(recipe, "r1", recipe.grpo2, dev3.ref, dataset.ref, certificates, rated)

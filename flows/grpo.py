@@ -6,6 +6,7 @@ from components.config.recipe import Recipe
 from flows.cold_start import cold_start
 from tasks.certify import certify
 from tasks.data import curate_data
+from tasks.difficulty import difficulty_of
 from tasks.session import StageOutcome, session
 from tasks.train import train_grpo
 
@@ -17,4 +18,5 @@ def grpo(recipe: Recipe, dev1: StageOutcome | None = None) -> StageOutcome:
         dataset = curate_data(recipe)
         certificates = certify(recipe)
         dev1 = dev1 or cold_start(recipe)
-        return train_grpo(recipe, "dev2", recipe.grpo, dev1.ref, dataset.ref, certificates)
+        rated = difficulty_of(recipe, "dev2", recipe.grpo, dev1.ref, dataset.ref)
+        return train_grpo(recipe, "dev2", recipe.grpo, dev1.ref, dataset.ref, certificates, rated)

@@ -15,6 +15,7 @@ from flows.r1_zero import r1_zero
 from flows.reject import reject
 from flows.start import check_models, start_model, start_student
 from tasks.certify import certify
+from tasks.difficulty import difficulty_of
 from tasks.evaluate import evaluate_model
 from tasks.registry import Champion
 from tasks.report import publish_report
@@ -39,7 +40,10 @@ def r1(recipe: Recipe) -> Champion:
         zero = measure(r1_zero(recipe, base, dataset))
         if recipe.student and recipe.student_rl:
             student = measure(start_student(recipe))
-            alone = train_grpo.submit(recipe, "student_rl", recipe.student_rl, student.ref, dataset.ref, certificates)
+            rated = difficulty_of(recipe, "student_rl", recipe.student_rl, student.ref, dataset.ref)
+            alone = train_grpo.submit(
+                recipe, "student_rl", recipe.student_rl, student.ref, dataset.ref, certificates, rated
+            )
         dev1 = measure(cold_start(recipe, zero))
         dev2 = measure(grpo(recipe, dev1))
         teaching = reject(recipe, dev2)

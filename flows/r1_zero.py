@@ -6,6 +6,7 @@ from components.config.recipe import Recipe
 from flows.start import start_model
 from tasks.certify import certify
 from tasks.data import curate_data
+from tasks.difficulty import difficulty_of
 from tasks.session import StageOutcome, session
 from tasks.train import train_grpo
 
@@ -17,4 +18,5 @@ def r1_zero(recipe: Recipe, base: StageOutcome | None = None, dataset: StageOutc
         dataset = dataset or curate_data(recipe)
         base = base or start_model(recipe)
         certificates = certify(recipe)
-        return train_grpo(recipe, "r1_zero", recipe.r1_zero, base.ref, dataset.ref, certificates)
+        rated = difficulty_of(recipe, "r1_zero", recipe.r1_zero, base.ref, dataset.ref)
+        return train_grpo(recipe, "r1_zero", recipe.r1_zero, base.ref, dataset.ref, certificates, rated)

@@ -14,5 +14,4 @@ def reject(recipe: Recipe, dev2: StageOutcome | None = None) -> StageOutcome:
     with session(recipe):
         dataset = curate_data(recipe)
         dev2 = dev2 or grpo(recipe)
-        settings = recipe.reject
-        return select_completions(recipe, "reject", settings.select, dev2.ref, dataset.ref, settings.general)
+        return select_completions(recipe, "reject", recipe.reject, dev2.ref, dataset.ref)

@@ -3,14 +3,14 @@
 from pathlib import PurePosixPath
 
 from components.config.recipe import Recipe
-from components.config.stages import SelectConfig
+from components.config.stages import RejectConfig
 from components.data.sources import source_digest
 from components.errors import ConfigError
 from components.store.manifest import ArtifactRef
 from tasks.stage import Work, stage
 
 
-@stage("dataset", version="1")
+@stage("dataset", version="2")
 def curate_data(recipe: Recipe, name: str = "curate") -> Work:
     """Problems and suites from the recipe's sources, which are identified by their bytes."""
     data = recipe.data
@@ -31,10 +31,13 @@ def curate_data(recipe: Recipe, name: str = "curate") -> Work:
     return Work(name, "curate", recipe, config, notes=sources)
 
 
-@stage("selection", version="1")
+@stage("selection", version="2")
 def select_completions(
-    recipe: Recipe, name: str, settings: SelectConfig, policy: ArtifactRef, dataset: ArtifactRef, general: int = 0
+    recipe: Recipe, name: str, settings: RejectConfig, policy: ArtifactRef, dataset: ArtifactRef
 ) -> Work:
-    """Teaching data from a policy's lake, with ``general`` rows of general data."""
-    config = {"select": settings.model_dump(mode="json"), "general": general}
-    return Work(name, "select", recipe, config, {"policy": policy, "dataset": dataset})
+    """Teaching data from a policy's lake, with general data mixed in."""
+    inputs = {"policy": policy, "dataset": dataset}
+    made_from = {role: f"{ref.kind}/{ref.fingerprint}" for role, ref in inputs.items()}
+    return Work(
+        name, "select", recipe, {"reject": settings.model_dump(mode="json")}, inputs, notes={"made_from": made_from}
+    )

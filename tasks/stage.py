@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 from prefect import Task, task
-from prefect.artifacts import create_table_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from components.config.recipe import Recipe
@@ -34,6 +34,9 @@ from tasks.policy import retry_policy
 from tasks.proofs import proof_tags
 from tasks.session import Session, StageOutcome, current_session, flatten, process_tags
 
+CARD = "card.md"
+"""A page about a stage's result, for people: in its artifact, in MLflow and in Prefect."""
+
 P = ParamSpec("P")
 
 
@@ -41,7 +44,7 @@ P = ParamSpec("P")
 class Work:
     """A program to run.
 
-    Everything but ``name``, ``total_steps``, ``notes`` and ``tags`` decides the result and enters the fingerprint.
+    Everything but ``name``, ``total_steps``, ``parts``, ``notes`` and ``tags`` decides the result and enters the fingerprint.
     """
 
     name: str
@@ -50,6 +53,8 @@ class Work:
     config: Mapping[str, Any]
     inputs: Mapping[str, ArtifactRef] = field(default_factory=dict)
     total_steps: int | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Of an input so named only this file or folder is fetched and verified."""
     notes: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     """Facts about the inputs for people who look at the MLflow run or at the registered model."""
@@ -127,7 +132,7 @@ def _run(kind: str, version: str, work: Work, session: Session) -> StageOutcome:
     session.listener.finished(outcome)
     if not reused:  # a reused stage has its table from the run that computed it
         create_table_artifact(
-            key=work.name.replace("_", "-").replace("/", "-").lower(),
+            key=_key(work.name),
             table=[{"metric": name, "value": value} for name, value in metrics.items()],
             description=f"{work.name}: `{ref.uri}` ({outcome.seconds:.1f} s)",
         )
@@ -141,7 +146,10 @@ def _compute(
     directory = session.settings.work(kind, address)
     out = directory / "out"
     shutil.rmtree(out, ignore_errors=True)
-    inputs = {name: materialize(session.store, ref, session.settings.cache) for name, ref in work.inputs.items()}
+    inputs = {
+        name: materialize(session.store, ref, session.settings.cache, work.parts.get(name, ""))
+        for name, ref in work.inputs.items()
+    }
     spec = {
         "stage": work.name,
         "seed": work.recipe.seed,
@@ -177,6 +185,9 @@ def _compute(
         session.tracking.set_tags(run_id, {"r1.artifact": ref.uri, **proof_tags(kind, metrics)})
         session.tracking.log_file(run_id, directory / "log.txt", "")
         session.tracking.log_table(run_id, directory / TABLE)
+        session.tracking.log_file(run_id, out / CARD, "")
+        if (out / CARD).is_file():
+            create_markdown_artifact(key=f"{_key(work.name)}-card", markdown=(out / CARD).read_text(encoding="utf-8"))
         status = "FINISHED"
     finally:
         session.tracking.finish(run_id, status)
@@ -228,6 +239,11 @@ def _log_reused(
     session.tracking.log_summary(run_id, _numbers(metrics))
     session.tracking.set_tags(run_id, {"r1.artifact": ref.uri, **proof_tags(kind, metrics)})
     session.tracking.finish(run_id, "FINISHED")
+
+
+def _key(name: str) -> str:
+    """A stage's name as Prefect allows it for an artifact."""
+    return name.replace("_", "-").replace("/", "-").lower()
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

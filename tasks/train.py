@@ -33,8 +33,12 @@ def train_grpo(
     policy: ArtifactRef,
     dataset: ArtifactRef,
     certificates: Certificates,
+    difficulty: ArtifactRef | None = None,
 ) -> Work:
-    """Reinforcement learning from ``policy`` on the dataset's problems, with what was certified before."""
+    """Reinforcement learning from ``policy`` on the dataset's problems, with what was certified before.
+
+    ``difficulty`` has the pass rates that ``settings.difficulty`` chooses problems by.
+    """
     config: dict[str, object] = {"grpo": settings.model_dump(mode="json")}
     engine = recipe.run.engine
     if (
@@ -44,10 +48,12 @@ def train_grpo(
     if settings.rewards.custom:
         config["rewards"] = reward_digests(settings.rewards.custom)
     inputs = {"policy": policy, "dataset": dataset, "certificate": certificates.rewards.ref}
+    if difficulty is not None:
+        inputs["difficulty"] = difficulty
     return Work(name, "grpo", recipe, config, inputs, settings.steps, tags=certificates.tags(recipe, settings))
 
 
-@stage("sft", version="1")
+@stage("sft", version="2")
 def fine_tune(recipe: Recipe, name: str, settings: SftConfig, model: ArtifactRef, dataset: ArtifactRef) -> Work:
     """Supervised fine-tuning of ``model`` on a selected set."""
     config = {"sft": settings.model_dump(mode="json")}

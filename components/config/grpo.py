@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from components.config.difficulty import DifficultyConfig
 from components.config.ppo import PpoConfig
 from components.config.rewards import RewardWeights, ShapingConfig
 from components.config.section import Count, Positive, Section, Share, Weight
@@ -91,6 +92,8 @@ class GrpoConfig(Section):
     shaping: ShapingConfig = ShapingConfig()
     mixture: dict[str, Weight] = Field(default_factory=lambda: {"main": 1.0})
     """Share of each skill among the prompts."""
+    difficulty: DifficultyConfig | None = None
+    """Draw from problems of some difficulty, or in its order; empty = from all, shuffled."""
     min_pass_rate: Share = 0.02
     """Below this pass@1 of the start model RL is refused: there is nothing to reinforce."""
     micro_tokens: Count = 16384
@@ -172,6 +175,11 @@ class GrpoConfig(Section):
                 yield f"correction_bounds {low} to {high} must enclose 1, the ratio of two that agree"
             if low and self.correction.endswith("tis"):
                 yield f"correction '{self.correction}' only cuts off above; {low} must be 0, or take a mask"
+        if self.refill_rounds and self.difficulty and self.difficulty.order == "easy_to_hard":
+            yield (
+                "refill_rounds and difficulty.order 'easy_to_hard' exclude each other: refills are drawn out of turn, from "
+                "problems of any difficulty"
+            )
         if sum(self.mixture.values()) <= 0:
             yield "mixture needs one skill with a weight above 0"
 

@@ -12,6 +12,7 @@ from components.config.stages import (
     ColdStartConfig,
     GateConfig,
     GrpoConfig,
+    LedgerConfig,
     RejectConfig,
     SftConfig,
     SuiteConfig,
@@ -153,7 +154,7 @@ class Recipe(Section):
     """
 
     preset: str
-    flow: Literal["r1", "r1_zero", "curate", "tiny_base"] = "r1"
+    flow: Literal["r1", "r1_zero", "curate", "tiny_base", "ledger"] = "r1"
     description: str = ""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     registered_name: str = "r1"
@@ -178,6 +179,7 @@ class Recipe(Section):
     distill: SftConfig | None = None
     student_rl: GrpoConfig | None = None
     gate: GateConfig | None = None
+    ledger: LedgerConfig = LedgerConfig()
 
     @model_validator(mode="before")
     @classmethod
@@ -210,6 +212,7 @@ NEEDS = {
     "r1": ("base", "data", "suites", "r1_zero", "cold_start", "grpo", "reject", "sft2", "grpo2", "gate"),
     "r1_zero": ("base", "data", "suites", "r1_zero", "gate"),
     "curate": ("data",),
+    "ledger": (),
     "tiny_base": ("pretrain", "pretrain_student", "suites"),
 }
 

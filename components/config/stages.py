@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from components.config.difficulty import LedgerConfig as LedgerConfig
 from components.config.grpo import GrpoConfig as GrpoConfig
 from components.config.section import Count, Positive, Section, Share, Weight
 from components.engines.schedule import Schedule
@@ -29,10 +30,25 @@ class SelectConfig(Section):
     examples: Count
     """At most so many in all."""
     per_problem: Count = 4
+    """Of more than that those that differ most are taken."""
     min_language: Share = 0.95
     """Least share of the target language in the thought."""
+    min_tokens: Annotated[int, Field(ge=0)] = 0
+    max_tokens: Count | None = None
+    """Shortest and longest completion, its end token counted; empty = as long as it was sampled."""
+    max_repetition: Share = 0.2
+    """Largest share of token n-grams that repeat an earlier one: 1 - distinct / all."""
+    repetition_ngram: Count = 20
     last_steps: Annotated[int, Field(ge=0)] = 0
     """Look only at the last so many RL steps; 0 = all."""
+
+    @model_validator(mode="after")
+    def _lengths(self) -> "SelectConfig":
+        if self.max_tokens is not None and self.max_tokens < self.min_tokens:
+            raise ValueError(
+                f"max_tokens ({self.max_tokens}) is below min_tokens ({self.min_tokens}): nothing would be selected"
+            )
+        return self
 
 
 class ColdStartConfig(Section):
@@ -48,6 +64,14 @@ class RejectConfig(Section):
     select: SelectConfig
     general: Annotated[int, Field(ge=0)] = 0
     """Rows of general data (the second skill's worked examples) to add."""
+    general_share: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
+    """Part of the teaching set that is to be general data, in place of a number of rows. The paper: 200 of 800 thousand, 0.25."""
+
+    @model_validator(mode="after")
+    def _one_amount(self) -> "RejectConfig":
+        if self.general and self.general_share:
+            raise ValueError("general is a number of rows and general_share a part of the set: give one of them")
+        return self
 
 
 class SuiteConfig(Section):

@@ -8,6 +8,7 @@ from typing import Any
 
 from components.config.recipe import DataConfig
 from components.config.stages import SuiteConfig
+from components.data.composition import card
 from components.data.decontaminate import decontaminate
 from components.data.dedup import drop_duplicates
 from components.data.files import dump_rows
@@ -60,6 +61,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
         "contaminated": [asdict(m) for m in matches],
     }
     (spec.out / "report.json").write_text(json.dumps(report, indent=1))
+    (spec.out / "card.md").write_text(card(spec.out, "Training problems"), encoding="utf-8")
     return {name: float(value) for name, value in counts.items()}
 
 

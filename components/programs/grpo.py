@@ -2,13 +2,11 @@
 
 import json
 import logging
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from components.config.grpo import GrpoConfig
-from components.data.files import load_rows
 from components.data.schema import Row
 from components.engines import ranks
 from components.engines.open import open_engine
@@ -20,6 +18,7 @@ from components.programs.critic import open_critic
 from components.programs.failed_batch import saving_failed_batch
 from components.programs.journal import Journal
 from components.programs.language_model import LanguageModel, open_model, scoring
+from components.programs.pools import training_pools
 from components.programs.spec import Spec, model_dir
 from components.rewards.score import Scorer
 from components.rl.asynchronous import AsyncTrainer
@@ -69,9 +68,7 @@ def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, samp
         dtype, device = str(lm.model.dtype).removeprefix("torch."), str(lm.model.device)
         reference = load_model(model_dir(spec.inputs["policy"]), dtype=dtype, device=device)
     critic = open_critic(spec, config, lm, rate) if config.ppo else None
-    pools: dict[str, list[Row]] = defaultdict(list)
-    for row in load_rows(spec.inputs["dataset"] / "train.jsonl"):
-        pools[row.skill].append(row)
+    pools, chosen = training_pools(spec, config)
     trainer = (AsyncTrainer if config.staleness else GrpoTrainer)(
         engine,
         lm.model,
@@ -92,7 +89,7 @@ def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, samp
     done = journal.resume(reference, ahead)
     trainer.sync(done)
     if done == 0:
-        journal.record(0, preflight(trainer, pools, config, spec.seed))
+        journal.record(0, preflight(trainer, pools, config, spec.seed) | chosen)
     if ahead is not None:
         ahead.start(done, config.steps)
     metrics: dict[str, float] = {}
@@ -130,6 +127,7 @@ def objective(config: GrpoConfig) -> Objective:
         advantage=config.advantage,
         mini_batches=config.mini_batches,
         reference_every=config.reference_every,
+        shuffled=config.difficulty is None or config.difficulty.order == "shuffled",
         refill_rounds=config.refill_rounds,
         staleness=config.staleness,
         drop_truncated=config.drop_truncated,

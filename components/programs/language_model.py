@@ -26,6 +26,7 @@ from components.sampling.server import SamplerSpec
 from components.sampling.transformers import TransformersSampler
 from components.scoring.judge import PoolJudge
 from components.scoring.pool import ScoringPool
+from components.sft.encode import encode
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,7 @@ class LanguageModel:
 
     def encode_prompt(self, row: Row) -> tuple[int, ...]:
         """The token ids of a row's prompt, rendered by the template."""
-        return tuple(
-            self.tokenizer(render(self.template, row.prompt, self.tokenizer), add_special_tokens=False)["input_ids"]
-        )
-
-    def encode_completion(self, text: str) -> tuple[int, ...]:
-        """The token ids of a completion, closed by the end-of-sequence token."""
-        return (*self.tokenizer(text, add_special_tokens=False)["input_ids"], self.eos_id)
+        return encode(self.tokenizer, render(self.template, row.prompt, self.tokenizer))
 
     def decode(self, ids: Sequence[int]) -> str:
         """A completion's text without its end-of-sequence token; tags such as ``</think>`` stay."""

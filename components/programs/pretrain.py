@@ -16,7 +16,7 @@ from components.programs.journal import Journal
 from components.programs.language_model import set_threads
 from components.programs.spec import Spec, model_dir
 from components.seeds import derive_seed, python_rng
-from components.sft.loss import Example
+from components.sft.example import Example
 from components.sft.trainer import train
 from components.tinyworld.corpus import make_row
 from components.tinyworld.model import build_model, build_tokenizer
@@ -63,7 +63,15 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
         journal.record(step, metrics)
         last.update(metrics)
 
-    train(engine, model, batches(), pad_id=tokenizer.pad_token_id, max_tokens=config.micro_tokens, on_step=on_step)
+    train(
+        engine,
+        model,
+        batches(),
+        pad_id=tokenizer.pad_token_id,
+        max_tokens=config.micro_tokens,
+        packed=False,  # the order of additions that made the shipped models
+        on_step=on_step,
+    )
     journal.finish()
     save_model(model, tokenizer, model_dir(spec.out))
     return {"loss": last.get("loss", 0.0), "parameters": float(sum(p.numel() for p in model.parameters()))}

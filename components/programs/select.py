@@ -1,78 +1,67 @@
-"""Rejection sampling as a query on the lake: correct, well-formed, readable completions become teaching data."""
+"""Rejection sampling as a query on the lake: correct, well-formed, readable completions become teaching data with a card."""
 
 import json
-from collections import Counter
-from collections.abc import Iterable
 from random import Random
 from typing import Any
 
-from components.config.stages import SelectConfig
+from components.config.stages import RejectConfig
+from components.data.card import Entry, describe, markdown
 from components.data.files import dump_rows, load_rows
 from components.data.schema import Row
 from components.errors import DataError
 from components.programs.spec import Spec
 from components.rollout import lake
+from components.rollout.selection import COLUMNS, choose
 from components.seeds import derive_seed
-
-COLUMNS = ["prompt_id", "text", "verdict", "format_ok", "language", "finished"]
 
 
 def main(raw: dict[str, Any]) -> dict[str, float]:
     spec = Spec.model_validate(raw)
-    config = SelectConfig.model_validate(spec.config["select"])
+    config = RejectConfig.model_validate(spec.config["reject"])
     problems = {row.id: row for row in load_rows(spec.inputs["dataset"] / "train.jsonl")}
     directory = spec.inputs["policy"] / "lake"
-    after = max(0, lake.last_step(directory) - config.last_steps) if config.last_steps else 0
-    counts: Counter[str] = Counter()
-    chosen = choose(lake.read(directory, COLUMNS, after_step=after), config, counts, seed=spec.seed)
-    rows = [problems[r["prompt_id"]].model_copy(update={"completion": r["text"], "source": "lake"}) for r in chosen]
-    wanted = spec.config.get("general", 0)
-    general = load_rows(spec.inputs["dataset"] / "general.jsonl")[:wanted] if wanted else []
-    if len(general) < wanted:
-        raise DataError(f"reject.general: {wanted} rows are asked for, the dataset has {len(general)}")
-    if not rows:
-        raise DataError(f"{spec.stage}: no completion of the lake is good enough ({dict(counts)}); loosen select.*")
-    mixed: list[Row] = [*rows, *general]
-    Random(derive_seed(spec.seed, "mix")).shuffle(mixed)
+    last = config.select.last_steps
+    after = max(0, lake.last_step(directory) - last) if last else 0
+    selection = choose(lake.read(directory, COLUMNS, after_step=after), config.select, seed=spec.seed)
+    if not selection.chosen:
+        why = dict(selection.counts)
+        raise DataError(f"{spec.stage}: no completion of the lake is good enough ({why}); loosen select.*")
+    sampled = [
+        Entry(
+            problems[r["prompt_id"]].model_copy(update={"completion": r["text"]}),
+            "sampled",
+            len(r["ids"]),
+            r["language"],
+        )
+        for r in selection.chosen
+    ]
+    added = [Entry(row, "general data") for row in general(spec, config, len(sampled))]
+    rows: list[Row] = [entry.row.model_copy(update={"source": "lake"}) for entry in sampled]
+    rows += [entry.row for entry in added]
+    Random(derive_seed(spec.seed, "mix")).shuffle(rows)
     spec.out.mkdir(parents=True, exist_ok=True)
-    dump_rows(mixed, spec.out / "sft.jsonl")
-    report = {"seen": sum(counts.values()), **counts, "selected": len(rows), "general": len(general)}
+    dump_rows(rows, spec.out / "sft.jsonl")
+    counts = selection.counts
+    report = {"seen": sum(counts.values()), **counts, "selected": len(sampled), "general": len(added)}
     (spec.out / "report.json").write_text(json.dumps(report, indent=1, sort_keys=True))
+    rules = config.select.model_dump(mode="json") | config.model_dump(mode="json", exclude={"select"})
+    made_from = spec.notes.get("made_from", {})
+    card = describe([*sampled, *added], language=spec.language.target, rules=rules, made_from=made_from)
+    (spec.out / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False), encoding="utf-8")
+    (spec.out / "card.md").write_text(markdown(card, f"Teaching set of {spec.stage}"), encoding="utf-8")
     return {name: float(value) for name, value in report.items()}
 
 
-def choose(
-    completions: Iterable[dict[str, Any]], config: SelectConfig, counts: Counter[str], *, seed: int
-) -> list[dict[str, Any]]:
-    """Good completions, each text once per problem, at most ``per_problem``, then ``examples`` of them at random.
-
-    ``counts`` is filled with why each completion was passed over (or ``good``).
-    """
-    seen: set[tuple[str, str]] = set()
-    taken: Counter[str] = Counter()
-    good = []
-    for row in completions:
-        reason = _fault(row, config)
-        if reason is None and (row["prompt_id"], row["text"]) in seen:
-            reason = "repeated"
-        if reason is None and taken[row["prompt_id"]] >= config.per_problem:
-            reason = "enough_of_problem"
-        counts[reason or "good"] += 1
-        if reason is None:
-            seen.add((row["prompt_id"], row["text"]))
-            taken[row["prompt_id"]] += 1
-            good.append(row)
-    if len(good) > config.examples:
-        kept = sorted(Random(derive_seed(seed, "select")).sample(range(len(good)), config.examples))
-        good = [good[i] for i in kept]
-    return good
-
-
-def _fault(row: dict[str, Any], config: SelectConfig) -> str | None:
-    if row["verdict"] != "CORRECT":
-        return "not_correct"
-    if not row["finished"] or not row["format_ok"]:
-        return "malformed"
-    if row["language"] is None or row["language"] < config.min_language:
-        return "unreadable"
-    return None
+def general(spec: Spec, config: RejectConfig, selected: int) -> list[Row]:
+    """Rows of general data: as many as are asked for, or as make up their share of the set, drawn by the seed."""
+    share = config.general_share
+    wanted = round(selected * share / (1 - share)) if share else config.general
+    if not wanted:
+        return []
+    rows = load_rows(spec.inputs["dataset"] / "general.jsonl")
+    if len(rows) < wanted:
+        asked = f"general_share: a share of {share:g} beside {selected} completions is" if share else "general:"
+        raise DataError(
+            f"{spec.stage}.{asked} {wanted} rows, and the dataset has {len(rows)} of general data; ask for less"
+        )
+    return Random(derive_seed(spec.seed, "general")).sample(rows, wanted)

@@ -12,7 +12,8 @@ from components.models import save_model
 from components.programs.journal import Journal
 from components.programs.language_model import LanguageModel, open_model
 from components.programs.spec import Spec, model_dir
-from components.sft.loss import Example
+from components.sft.encode import taught
+from components.sft.example import Example
 from components.sft.trainer import epoch_batches, train
 
 
@@ -38,20 +39,15 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
         journal.record(step, metrics)
         last.update(metrics)
 
-    train(engine, lm.model, batches, pad_id=lm.pad_id, max_tokens=config.micro_tokens, on_step=on_step)
+    train(engine, lm.model, batches, pad_id=lm.pad_id, max_tokens=config.micro_tokens, packed=True, on_step=on_step)
     journal.finish()
     save_model(lm.model, lm.tokenizer, model_dir(spec.out))
     return {"examples": float(len(examples)), "steps": float(len(batches)), "loss": last.get("loss", 0.0)}
 
 
 def encode_examples(spec: Spec, lm: LanguageModel) -> list[Example]:
-    """Prompt as context, completion as what is trained on; a row without a completion is an error, not a skip."""
-    examples = []
-    for row in load_rows(spec.inputs["dataset"] / "sft.jsonl"):
-        if row.completion is None:
-            raise DataError(f"{spec.stage}: row {row.id} has no completion to train on")
-        prompt = lm.encode_prompt(row)
-        examples.append(Example(prompt + lm.encode_completion(row.completion), len(prompt)))
+    """The rows of the teaching set, completions trained on; DataError where there is none, or one that cannot be taught."""
+    examples = [taught(lm.tokenizer, lm.template, row) for row in load_rows(spec.inputs["dataset"] / "sft.jsonl")]
     if not examples:
         raise DataError(f"{spec.stage}: the dataset has no row; loosen the selection that made it")
     return examples

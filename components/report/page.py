@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from components.data.composition import compose, dropped
 from components.report import paper, students, tables
 from components.report.figures import curve_figures, shape_figures
 from components.report.samples import before_after, printable
@@ -135,6 +136,8 @@ def _curation(inputs: Mapping[str, Path]) -> dict[str, Any] | None:
     pairs = report["contaminated"]
     return {
         "bars": tables.waterfall(report["counts"]),
+        "made_of": [(n, tables.amounts(rows)) for n, rows in compose(inputs["curate"]).tables().items()],
+        "dropped": dropped(inputs["curate"]),
         "evaluation": report["counts"].get("evaluation", 0),
         "pairs": pairs[: tables.PAIRS_SHOWN],
         "num_pairs": len(pairs),

@@ -8,6 +8,7 @@ MAIN_LINE = ("base", "r1_zero", "dev1", "dev2", "dev3", "r1")
 STUDENTS = ("student", "distilled", "student_rl")
 NAMES = {
     "curate": "Curation",
+    "ledger": "Ledger of all lakes",
     "certify": "Certificate of the rewards",
     "certify/gradient": "Certificate of the gradient",
     "base": "Base",
@@ -33,6 +34,8 @@ def stage_name(stage: str) -> str:
     """
     if stage.startswith("evaluate/"):
         return f"Evaluation of {stage_name(stage.removeprefix('evaluate/'))}"
+    if stage.endswith("/difficulty"):
+        return f"Difficulty for {stage_name(stage.removesuffix('/difficulty'))}"
     return NAMES.get(stage, stage)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.data.composition import falls
 from components.report.curves import series
 from components.report.stages import Metrics, in_recipe_order, number, stage_name
 
@@ -13,37 +14,45 @@ REASONS = {
     "not_correct": "answer not correct",
     "malformed": "cut off or not in the asked format",
     "unreadable": "too little of the target language, or no thought",
+    "too_short": "too short",
+    "too_long": "too long",
+    "repetitive": "repeats itself",
     "repeated": "said before, word for word",
-    "enough_of_problem": "enough completions of that problem already",
+    "enough_of_problem": "enough of that problem that differ more",
     "good": "good enough to be taught",
 }
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A labelled amount; ``width`` is its part of the largest, in percent; ``kind`` styles it."""
+    """A labelled amount; ``width`` is its part of the largest, in percent; ``kind`` styles it; ``start`` is where it begins."""
 
     label: str
     amount: str
     width: float
     kind: str = ""
+    start: float = 0.0
 
 
 def waterfall(counts: Mapping[str, int]) -> list[Bar]:
-    """From rows read to rows kept, what was dropped on the way."""
-    steps = (
-        ("read", "read from the sources", "", ""),
-        ("quarantined", "quarantined: malformed", "\u2212", "loss"),
-        ("duplicates", "exact duplicates", "\u2212", "loss"),
-        ("contaminated", "met an evaluation problem", "\u2212", "loss"),
-        ("kept", "kept for training", "=", "kept"),
-    )
-    most = max(counts.get("read", 0), 1)
-    return [
-        Bar(label, f"{sign}\u2009{counts[key]:,}".strip(), 100 * counts[key] / most, kind)
-        for key, label, sign, kind in steps
-        if key in counts
-    ]
+    """From rows read to rows kept, what was dropped on the way, each loss hanging where the one before it ended."""
+    steps, most = falls(counts), max(counts.get("read", 0), 1)
+    bars, left = [], 100.0 * counts.get("read", 0) / most
+    for name, label, rows in steps:
+        kind = name if name in ("read", "kept") else "loss"
+        sign, width = {"read": "", "kept": "=\u2009"}.get(kind, "\u2212\u2009"), 100 * rows / most
+        if kind == "loss":
+            left -= width
+        bars.append(
+            Bar(label, f"{sign}{rows:,}", width, "" if kind == "read" else kind, left if kind == "loss" else 0.0)
+        )
+    return bars
+
+
+def amounts(rows: Sequence[tuple[str, int]]) -> list[Bar]:
+    """Plain amounts beside one another."""
+    most = max((number for _, number in rows), default=0) or 1
+    return [Bar(label, f"{number:,}", 100 * number / most) for label, number in rows]
 
 
 def passed_over(report: Mapping[str, int]) -> list[Bar]:

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import WeightSyncError
-from components.rl.batch import prompts_of_step
 from components.rl.dynamic import Groups
 from components.rl.trainer import GrpoTrainer, gathered, grouped
 from components.rollout.pending import read_pending, write_pending
@@ -139,9 +138,8 @@ class AsyncTrainer(GrpoTrainer):
         if snapshot is not None:
             serve_snapshot(self.sampler, snapshot, self._dtype)
         began = time.monotonic()
-        objective = self.objective
-        rows = prompts_of_step(self.pools, objective.mixture, step=step, num=objective.prompts_per_step, seed=self.seed)
-        return Drawn(self.share(rows, objective.samples_per_prompt, "step", step), time.monotonic() - began)
+        drawn = self.share(self.prompts(step), self.objective.samples_per_prompt, "step", step)
+        return Drawn(drawn, time.monotonic() - began)
 
     def _take(self, step: int) -> Drawn:
         """All ranks' rollouts of ``step``. The wait is bounded by the sampler's and the scorers' own clocks."""

@@ -15,11 +15,18 @@ if TYPE_CHECKING:
 
 
 def prompts_of_step(
-    pools: Mapping[str, Sequence[Row]], mixture: Mapping[str, float], *, step: int, num: int, seed: int
+    pools: Mapping[str, Sequence[Row]],
+    mixture: Mapping[str, float],
+    *,
+    step: int,
+    num: int,
+    seed: int,
+    shuffled: bool = True,
 ) -> list[Row]:
     """``num`` prompts of step ``step`` (from 1), each skill by its share, each skill's pool shuffled anew per epoch.
 
-    A pool is walked in order: no prompt comes twice before every other has come once.
+    A pool is walked in order: no prompt comes twice before every other has come once. Without ``shuffled`` the order is the
+    pool's own in every epoch.
     """
     rows: list[Row] = []
     for skill, count in apportion(mixture, num).items():
@@ -28,7 +35,9 @@ def prompts_of_step(
             raise DataError(f"mixture names skill {skill!r}, of which the dataset has no row; it has {sorted(pools)}")
         for position in range((step - 1) * count, step * count):
             epoch, index = divmod(position, len(pool))
-            rows.append(pool[_order(len(pool), derive_seed(seed, "prompts", skill, epoch))[index]])
+            if shuffled:
+                index = _order(len(pool), derive_seed(seed, "prompts", skill, epoch))[index]
+            rows.append(pool[index])
     return rows
 
 

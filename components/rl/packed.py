@@ -14,7 +14,9 @@ from torch.nn import Module
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import PreTrainedModel
 
+from components.attention import packed_states
 from components.rollout.types import Rollout
+from components.spans import pick, real_places, span_rows, unpick
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class Layout:
             positions += range(len(rollout.prompt_ids), len(rollout.prompt_ids) + size)
             predictors += [end - 1, *range(start, start + size)][: len(rollout.ids)]
             answers.append((start, size))
-        prompt_rows, prompts_real = _rows([(start, len(prompt)) for prompt, start in starts.items()], device)
-        answer_rows, answers_real = _rows(answers, device)
+        prompt_rows, prompts_real = span_rows([(start, len(prompt)) for prompt, start in starts.items()], device)
+        answer_rows, answers_real = span_rows(answers, device)
         number = {prompt: row for row, prompt in enumerate(starts)}
         row_of = torch.tensor([number[r.prompt_ids] for r in rollouts], device=device)
         seen = prompts_real[row_of]
@@ -70,9 +72,9 @@ class Layout:
             positions=torch.tensor(positions, device=device),
             predictors=torch.tensor(predictors, device=device, dtype=torch.long),
             prompts=prompt_rows,
-            prompts_kept=_kept(prompts_real),
+            prompts_kept=real_places(prompts_real),
             answers=answer_rows,
-            answers_kept=_kept(answers_real),
+            answers_kept=real_places(answers_real),
             keys=torch.cat([prompt_rows[row_of], answer_rows], dim=1),
             mask=mask[:, None],
         )
@@ -83,45 +85,16 @@ class Layout:
         if q.is_cuda and q.shape[1] != k.shape[1]:  # masked and grouped has one kernel there: it writes out all scores
             k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], dim=1) for t in (k, v))
         grouped = q.shape[1] != k.shape[1]
-        prompts = (_pick(q, self.prompts), _pick(k, self.prompts), _pick(v, self.prompts))
+        prompts = (pick(q, self.prompts), pick(k, self.prompts), pick(v, self.prompts))
         seen = scaled_dot_product_attention(*prompts, is_causal=True, scale=scaling, enable_gqa=grouped)
-        parts = [_unpick(seen, self.prompts_kept)]
+        parts = [unpick(seen, self.prompts_kept)]
         if self.answers.numel():
-            answers = (_pick(q, self.answers), _pick(k, self.keys), _pick(v, self.keys))
+            answers = (pick(q, self.answers), pick(k, self.keys), pick(v, self.keys))
             seen = scaled_dot_product_attention(*answers, attn_mask=self.mask, scale=scaling, enable_gqa=grouped)
-            parts.append(_unpick(seen, self.answers_kept))
+            parts.append(unpick(seen, self.answers_kept))
         return torch.cat(parts)[None]
 
 
 def packed_hidden(model: PreTrainedModel, layout: Layout) -> Tensor:
     """The hidden state that predicts each completion token, shape (N, D); ``model`` must take ``attend``."""
-    hidden = model.base_model(
-        input_ids=layout.ids[None],
-        position_ids=layout.positions[None],
-        attention_mask={"full_attention": None},  # a dict is taken as it is
-        use_cache=False,
-        attend=layout.attend,
-    ).last_hidden_state
-    return hidden[0].index_select(0, layout.predictors)
-
-
-def _pick(tokens: Tensor, rows: Tensor) -> Tensor:
-    """(T, heads, size) to (rows, heads, width, size)."""
-    return tokens.index_select(0, rows.flatten()).unflatten(0, rows.shape).transpose(1, 2)
-
-
-def _unpick(out: Tensor, kept: Tensor | None) -> Tensor:
-    flat = out.transpose(1, 2).flatten(0, 1)
-    return flat if kept is None else flat.index_select(0, kept)
-
-
-def _rows(spans: Sequence[tuple[int, int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Spans (start, size) as padded rows of indices, and which of them are real."""
-    starts, sizes = (torch.tensor(column, device=device)[:, None] for column in zip(*spans, strict=True))
-    column = torch.arange(int(sizes.max()), device=device)[None]
-    real = column < sizes
-    return (starts + column) * real, real
-
-
-def _kept(real: Tensor) -> Tensor | None:
-    return None if bool(real.all()) else real.flatten().nonzero().squeeze(-1)
+    return packed_states(model, layout.ids, layout.positions, layout.attend).index_select(0, layout.predictors)

@@ -45,6 +45,7 @@ class Objective:
     advantage: Advantage = "group_std"
     mini_batches: int = 1
     reference_every: int = 0
+    shuffled: bool = True
     refill_rounds: int = 0
     staleness: int = 0
     drop_truncated: bool = False
@@ -127,13 +128,25 @@ class GrpoTrainer:
         size = self.objective.samples_per_prompt
         mixture, seed = self.objective.mixture, self.seed
         if refill == 0:
-            rows = prompts_of_step(self.pools, mixture, step=step, num=num, seed=seed)
+            rows = self.prompts(step)
             rollouts = self.rollouts(rows, size, "step", step)
         else:
             seed = derive_seed(seed, "refill", step, refill)
             rows = prompts_of_step(self.pools, mixture, step=1, num=num, seed=seed)
             rollouts = self.rollouts(rows, size, "step", step, "refill", refill)
         return grouped(rollouts, size)
+
+    def prompts(self, step: int) -> list[Row]:
+        """The step's own prompts."""
+        objective = self.objective
+        return prompts_of_step(
+            self.pools,
+            objective.mixture,
+            step=step,
+            num=objective.prompts_per_step,
+            seed=self.seed,
+            shuffled=objective.shuffled,
+        )
 
     def rollouts(self, rows: Sequence[Row], samples: int, *purpose: str | int) -> list[Rollout]:
         """``samples`` scored completions of every row, row by row. Seeds depend on (run, purpose, row, sample) only.

@@ -1,7 +1,6 @@
-"""Next-token loss over the tokens that are trained on."""
+"""Next-token loss over the tokens that are trained on, from padded rows or from one packed row."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,18 +8,8 @@ from transformers import PreTrainedModel
 
 from components.data.batching import pad_right
 from components.rl.logprobs import token_logprobs
-
-
-@dataclass(frozen=True)
-class Example:
-    """Token ids and how many of them, from the start, are context that is read but not trained on."""
-
-    ids: tuple[int, ...]
-    num_context: int
-
-    @property
-    def num_trained(self) -> int:
-        return max(0, len(self.ids) - max(1, self.num_context))
+from components.sft.example import Example
+from components.sft.packed import Documents, packed_hidden
 
 
 def summed_nll(model: PreTrainedModel, examples: Sequence[Example], *, pad_id: int) -> Tensor:
@@ -30,11 +19,17 @@ def summed_nll(model: PreTrainedModel, examples: Sequence[Example], *, pad_id: i
     the right, so causal attention alone keeps padding out of every trained position and no mask is needed.
     """
     ids = pad_right([e.ids for e in examples], pad_id).to(model.device)
-    lengths = torch.tensor([[len(e.ids)] for e in examples], device=model.device)
-    starts = torch.tensor([[max(1, e.num_context)] for e in examples], device=model.device)
-    position = torch.arange(ids.shape[1], device=model.device)[None]
-    trained = (position >= starts) & (position < lengths)
+    chosen = pad_right([e.trained for e in examples], False).to(model.device, torch.bool)[:, 1:]
     hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
-    chosen = trained[:, 1:]
-    logp, _ = token_logprobs(hidden[chosen], model.get_output_embeddings().weight, ids[:, 1:][chosen])
+    return _nll(model, hidden[chosen], ids[:, 1:][chosen])
+
+
+def packed_nll(model: PreTrainedModel, examples: Sequence[Example]) -> Tensor:
+    """The same sum from one packed row, equal to rounding; ``model`` must take ``attend`` (:mod:`components.attention`)."""
+    documents = Documents.of([e for e in examples if e.num_trained], model.device)
+    return _nll(model, packed_hidden(model, documents), documents.targets)
+
+
+def _nll(model: PreTrainedModel, hidden: Tensor, targets: Tensor) -> Tensor:
+    logp, _ = token_logprobs(hidden, model.get_output_embeddings().weight, targets)
     return -logp.sum()

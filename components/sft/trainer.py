@@ -6,10 +6,13 @@ from random import Random
 
 from transformers import PreTrainedModel
 
+from components.attention import open_attention
 from components.data.batching import micro_batches
 from components.engines.single import SingleEngine
 from components.seeds import derive_seed
-from components.sft.loss import Example, summed_nll
+from components.sft.example import Example
+from components.sft.loss import packed_nll, summed_nll
+from components.sft.packing import best_fit
 
 Row = dict[str, float]
 
@@ -30,22 +33,29 @@ def train(
     *,
     pad_id: int,
     max_tokens: int,
+    packed: bool,
     on_step: Callable[[int, Row], None],
 ) -> None:
     """One optimizer step per batch: mean NLL over the batch's trained tokens, in micro-batches of ``max_tokens``.
 
+    ``packed``: a micro-batch is one row of documents, filled by best fit, instead of padded rows of like length; the loss is
+    the same to rounding. An architecture whose attention has not been opened is padded all the same.
     ``on_step(step, metrics)`` is called after each step, with steps counted from 1. Batches that an earlier, killed
     try has already taken (``engine.steps_taken``) are skipped.
     """
     model.train()
+    packed = packed and open_attention(model)
     for step, batch in enumerate(batches, 1):
         if step <= engine.steps_taken:
             continue
         started = time.monotonic()
         tokens = sum(e.num_trained for e in batch)
         total = 0.0
-        for group in micro_batches([len(e.ids) for e in batch], max_tokens):
-            loss = summed_nll(model, [batch[i] for i in group], pad_id=pad_id) / tokens
+        taught = [example for example in batch if example.num_trained]
+        for group in (best_fit if packed else micro_batches)([len(e.ids) for e in taught], max_tokens):
+            part = [taught[i] for i in group]
+            nll = packed_nll(model, part) if packed else summed_nll(model, part, pad_id=pad_id)
+            loss = nll / tokens
             engine.backward(loss)
             total += float(loss.detach())
         outcome = engine.step()

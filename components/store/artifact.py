@@ -106,34 +106,38 @@ def verify(store: ObjectStore, ref: ArtifactRef) -> Manifest:
     return manifest
 
 
-def materialize(store: ObjectStore, ref: ArtifactRef, cache: Path) -> Path:
+def materialize(store: ObjectStore, ref: ArtifactRef, cache: Path, part: str = "") -> Path:
     """A local directory with the artifact's files, every byte verified now. Read from it; never write into it.
 
     A local store's own data directory, or ``cache/<kind>/<fingerprint[:16]>``, downloaded under another name and
-    renamed once it is whole. A damaged copy in the cache is replaced.
+    renamed once it is whole. A damaged copy in the cache is replaced. With ``part``, a file or a folder of the artifact, that
+    alone is fetched and verified, beside copies of the whole; StoreError where the artifact has nothing so named.
     """
     manifest = read_manifest(store, ref)
+    files = [entry for entry in manifest.files if not part or f"{entry.path}/".startswith(f"{part}/")]
+    if not files:
+        raise StoreError(f"{ref.uri} has no {part!r}; its files: {', '.join(e.path for e in manifest.files[:10])}")
     own = store.local_path(data_folder(manifest))
     if own is not None:
-        verify_stored(store, data_folder(manifest), manifest.files)
+        verify_stored(store, data_folder(manifest), files, part)
         return own
-    target = cache / ref.kind / ref.fingerprint[:16]
+    target = cache / ref.kind / (ref.fingerprint[:16] + (f"-{part.replace('/', '-')}" if part else ""))
     if target.exists():
         try:
-            verify_directory(target, manifest.files)
+            verify_directory(target, files)
             return target
         except StoreError as error:  # the store still has the true bytes
             _log.warning("%s is fetched again: %s", target, error)
             _remove(target)
     temporary = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
     try:
-        download(store, data_folder(manifest), manifest.files, temporary)
+        download(store, data_folder(manifest), files, temporary)
         try:
             os.rename(temporary, target)
         except OSError:
             if not target.is_dir():
                 raise
-            verify_directory(target, manifest.files)  # another process was first
+            verify_directory(target, files)  # another process was first
     finally:
         shutil.rmtree(temporary, ignore_errors=True)  # gone already when the rename went well
     return target

@@ -100,10 +100,11 @@ def download(store: ObjectStore, prefix: str, entries: Sequence[FileEntry], into
     _each(get, entries)
 
 
-def verify_stored(store: ObjectStore, prefix: str, entries: Sequence[FileEntry]) -> None:
-    """IntegrityError unless exactly these files lie below ``prefix``, byte for byte."""
+def verify_stored(store: ObjectStore, prefix: str, entries: Sequence[FileEntry], part: str = "") -> None:
+    """IntegrityError unless exactly these files lie below ``prefix``, in its folder ``part`` or all of it, byte for byte."""
     expected = {f"{prefix}/{entry.path}" for entry in entries}
-    extra = sorted(set(store.list(prefix)) - expected)
+    below = f"{prefix}/{part}/" if part else f"{prefix}/"
+    extra = sorted({key for key in store.list(prefix) if key.startswith(below)} - expected)
     if extra:
         raise IntegrityError(f"{store.uri}/{extra[0]} is not in the manifest; delete it")
 

@@ -24,6 +24,7 @@ STAGES = {
     ),
     "r1_zero": (("curate", "data"), ("r1_zero", "r1_zero"), ("promote", "gate")),
     "curate": (("curate", "data"),),
+    "ledger": (("ledger", "ledger"),),
     "tiny_base": (("base", "pretrain"), ("student", "pretrain_student")),
 }
 

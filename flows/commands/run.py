@@ -18,8 +18,8 @@ from flows.commands.table import closing_table
 from flows.orchestrator import orchestrator
 
 
-def run_recipe(preset: str, overrides: list[str], json_file: Path | None) -> None:
-    """Run ``preset`` and print where everything lies."""
+def run_recipe(preset: str, overrides: list[str], json_file: Path | None) -> dict[str, Any]:
+    """Run ``preset`` and print where everything lies; the run's summary."""
     # The embedded API answers from a thread of this process: at Python's default of 5 ms per turn each of its many small
     # steps waits for whoever computes.
     sys.setswitchinterval(0.0005)
@@ -35,6 +35,7 @@ def run_recipe(preset: str, overrides: list[str], json_file: Path | None) -> Non
     closing_table(console, recipe, summary, settings)
     if json_file is not None:
         json_file.write_text(json.dumps(summary, indent=1))
+    return summary
 
 
 def _run(recipe: Recipe, settings: Settings, console: Console, started: float) -> dict[str, Any]:
@@ -63,6 +64,10 @@ def _flow(name: str) -> Callable[[Recipe], Any]:
         from flows.tiny_base import tiny_base
 
         return tiny_base
+    if name == "ledger":
+        from flows.ledger import ledger
+
+        return ledger
     from flows.curate import curate
 
     return curate

@@ -1,6 +1,8 @@
 """A random two-layer Qwen3 for tests, and what trainers need around it: rollouts, and an engine that only looks."""
 
 import torch
+from transformers import Qwen3Config, Qwen3ForCausalLM
+from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 from components.engines.single import StepOutcome
 from components.rollout.types import Rollout
@@ -16,6 +18,33 @@ def tiny_model(seed=0, *, sharpness=4.0):
     model = build_model("student", VOCAB, eos_id=EOS, pad_id=PAD).eval()
     with torch.no_grad():
         model.get_input_embeddings().weight.mul_(sharpness)
+    return model
+
+
+def grouped_query_model():
+    """Four heads of queries to two of keys, an output head of its own."""
+    torch.manual_seed(0)
+    config = Qwen3Config(
+        vocab_size=40,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        max_position_embeddings=64,
+        initializer_range=0.3,
+        tie_word_embeddings=False,
+        pad_token_id=PAD,
+    )
+    return Qwen3ForCausalLM(config).eval()
+
+
+def in_float64(model):
+    """Transformers' norm computes in float32 whatever it is given: here it keeps all digits."""
+    for norm in model.double().modules():
+        if isinstance(norm, Qwen3RMSNorm):
+            norm.forward = lambda x, n=norm: torch.nn.functional.rms_norm(x, x.shape[-1:], n.weight, n.variance_epsilon)
     return model
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from components.data.files import dump_rows
+from components.data.schema import Row
 from components.evals.stats import cons_at_k, pass_at_1, pass_at_k
 from components.rollout.lake import shard_name, write_shard
 from components.rollout.types import Group, Rollout
@@ -103,7 +105,27 @@ def curation(path: Path) -> Path:
         )
     duplicates = [{"id": "sum-2-00031", "duplicate_of": "sum-2-00007"}]
     (path / "report.json").write_text(json.dumps({"counts": counts, "duplicates": duplicates, "contaminated": pairs}))
+    dump_rows(training_rows(counts["kept"]), path / "train.jsonl")
+    bad = {"source": "more.jsonl", "line": 7, "reason": "not JSON", "excerpt": "{<b>}"}
+    (path / "quarantine.jsonl").write_text(json.dumps(bad) + "\n")
     return path
+
+
+def training_rows(num: int) -> list[Row]:
+    """Sums and strings of four levels under two licences."""
+    return [
+        Row(
+            id=f"row-{i}",
+            prompt="1+" * (i % 40) + "1",
+            answer="1",
+            verifier="exact",
+            skill="string" if i % 5 == 0 else "sum",
+            level=2 + i % 4,
+            source="tinyworld",
+            licence="Apache-2.0" if i % 5 else None,
+        )
+        for i in range(num)
+    ]
 
 
 def selection(path: Path, *, seen: int, good: int, selected: int, general: int) -> Path:

@@ -11,7 +11,7 @@ from components.engines.single import SingleEngine
 from components.engines.state import load_state, save_state
 from components.errors import ConfigError
 from components.sampling.digest import tensors_digest
-from components.sft.loss import Example
+from components.sft.example import Example
 from components.sft.trainer import epoch_batches, train
 from tests.fakes.tiny import tiny_model
 
@@ -30,7 +30,15 @@ def make_engine(seed):
 
 def run(engine, model, batches):
     losses = {}
-    train(engine, model, batches, pad_id=0, max_tokens=64, on_step=lambda step, row: losses.update({step: row["loss"]}))
+    train(
+        engine,
+        model,
+        batches,
+        pad_id=0,
+        max_tokens=64,
+        packed=True,
+        on_step=lambda step, row: losses.update({step: row["loss"]}),
+    )
     return losses
 
 

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 
@@ -178,6 +179,16 @@ def test_the_waterfall_adds_up():
     bars = waterfall(counts)
     assert [bar.amount[-5:].lstrip("\u2212=\u2009") for bar in bars] == ["5,200", "3", "214", "37", "4,946"]
     assert bars[0].width == pytest.approx(sum(bar.width for bar in bars[1:]))
+    for above, below in pairwise(bars[1:-1]):
+        assert below.start + below.width == pytest.approx(above.start)
+    assert bars[-2].start == pytest.approx(bars[-1].width)
+
+
+def test_a_step_that_the_report_has_no_name_for_is_shown_with_its_own():
+    bars = waterfall({"read": 10, "too_rude": 4, "kept": 6, "evaluation": 3})
+    assert [(bar.label, bar.kind) for bar in bars] == [
+        ("read from the sources", ""), ("too rude", "loss"), ("kept for training", "kept"),
+    ]  # fmt: skip
 
 
 def test_the_page_fits_a_phone(page, tmp_path):

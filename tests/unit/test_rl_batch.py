@@ -41,6 +41,15 @@ def test_no_prompt_comes_again_before_every_other_came_once(size, num, seed):
         assert len(set(walked[start : start + size])) == size
 
 
+def test_unshuffled_a_pool_is_walked_in_its_own_order_again_and_again():
+    walked = [
+        row.id
+        for step in range(1, 6)
+        for row in prompts_of_step(POOLS, {"sum": 1.0}, step=step, num=4, seed=0, shuffled=False)
+    ]
+    assert walked == [f"sum-{i % 10}" for i in range(20)]
+
+
 def test_epochs_differ_in_their_order():
     epochs = [ids_of(step, num=10) for step in (1, 2, 3)]
     assert len({tuple(e) for e in epochs}) == 3

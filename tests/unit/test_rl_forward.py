@@ -5,13 +5,11 @@ import random
 import pytest
 import torch
 from torch.testing import assert_close
-from transformers import Qwen3Config, Qwen3ForCausalLM
-from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 import components.rl.forward as module
 from components.attention import NAME, open_attention
 from components.rl.forward import completion_logprobs, frozen_logprobs, on, packing_pays
-from tests.fakes.tiny import PAD, make_rollout, plain_logprobs, tiny_model
+from tests.fakes.tiny import PAD, grouped_query_model, in_float64, make_rollout, plain_logprobs, tiny_model
 
 
 def make_rollouts(prompts=((4, 5, 6), (7, 8, 9, 10, 11, 12, 13), (14,)), samples=4, longest=9, shortest=1):
@@ -21,32 +19,6 @@ def make_rollouts(prompts=((4, 5, 6), (7, 8, 9, 10, 11, 12, 13), (14,)), samples
         for _ in range(samples)
         for prompt in prompts
     ]
-
-
-def grouped_query_model():
-    torch.manual_seed(0)
-    config = Qwen3Config(
-        vocab_size=40,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        max_position_embeddings=64,
-        initializer_range=0.3,
-        tie_word_embeddings=False,
-        pad_token_id=PAD,
-    )
-    return Qwen3ForCausalLM(config).eval()
-
-
-def in_float64(model):
-    """Transformers' norm computes in float32 whatever it is given: here it keeps all digits."""
-    for norm in model.double().modules():
-        if isinstance(norm, Qwen3RMSNorm):
-            norm.forward = lambda x, n=norm: torch.nn.functional.rms_norm(x, x.shape[-1:], n.weight, n.variance_epsilon)
-    return model
 
 
 def results(model, rollouts, packed):

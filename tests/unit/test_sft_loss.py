@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from components.sft.loss import Example, summed_nll
+from components.sft.example import Example
+from components.sft.loss import summed_nll
 from tests.fakes.tiny import plain_logprobs, tiny_model
 
 

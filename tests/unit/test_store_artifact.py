@@ -94,6 +94,21 @@ def test_a_local_artifact_materializes_as_the_stores_own_files(store, work, tmp_
     assert not (tmp_path / "cache").exists()
 
 
+def test_a_part_is_verified_alone_and_what_is_not_there_is_named(store, work, tmp_path):
+    ref = put(store, work)
+    (config,) = store.root.rglob("config.json")
+    flip(config, 3)
+    folder = materialize(store, ref, tmp_path / "cache", "shards")
+    assert folder == materialize(store, ref, tmp_path / "cache", "shards/1.bin")
+    with pytest.raises(IntegrityError, match=r"config\.json is damaged"):
+        materialize(store, ref, tmp_path / "cache", "config.json")
+    (folder / "shards" / "stray").write_bytes(b"")
+    with pytest.raises(IntegrityError, match="stray is not in the manifest"):
+        materialize(store, ref, tmp_path / "cache", "shards")
+    with pytest.raises(StoreError, match=r"has no 'shard'; its files: config\.json, empty, shards/0\.bin"):
+        materialize(store, ref, tmp_path / "cache", "shard")
+
+
 def test_publishing_again_adopts_and_provenance_does_not_count(store, work):
     first = put(store, work)
     assert put(store, work, provenance={"host": "elsewhere"}, metrics={"loss": 2.0}) == first

@@ -282,6 +282,16 @@ def test_artifacts_are_published_found_verified_and_fetched_whole(store, work, t
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
+def test_a_part_is_fetched_alone_and_beside_the_whole(store, work, tmp_path):
+    ref = put(store, work)
+    folder = materialize(store, ref, tmp_path / "cache", "deep")
+    assert [path.name for path in folder.rglob("*")] == ["deep", "weights.bin"]
+    (folder / "deep" / "weights.bin").write_bytes(b"x")
+    assert materialize(store, ref, tmp_path / "cache", "deep") == folder
+    assert (folder / "deep" / "weights.bin").read_bytes() == (work / "deep" / "weights.bin").read_bytes()
+    assert materialize(store, ref, tmp_path / "cache") != folder
+
+
 def test_a_damaged_copy_in_the_cache_is_fetched_again(store, work, tmp_path, caplog):
     ref = put(store, work)
     folder = materialize(store, ref, tmp_path / "cache")

@@ -1,0 +1,54 @@
+"""The problems that RL draws from, by skill: all of the dataset's, or those of the asked difficulty."""
+
+from collections import defaultdict
+
+from components.config.grpo import GrpoConfig
+from components.data.difficulty import easy_to_hard, within
+from components.data.files import load_rows
+from components.data.ledger import LEDGER, read_rates
+from components.data.schema import Row
+from components.errors import DataError
+from components.programs.spec import Spec
+from components.rl.batch import apportion
+
+Pools = dict[str, list[Row]]
+
+
+def training_pools(spec: Spec, config: GrpoConfig) -> tuple[Pools, dict[str, float]]:
+    """Problems by skill, and what ``config.difficulty`` left out (nothing without it).
+
+    DataError where it leaves a skill of the mixture without a problem.
+    """
+    rows = load_rows(spec.inputs["dataset"] / "train.jsonl")
+    difficulty = config.difficulty
+    if difficulty is None:
+        return _by_skill(rows), {}
+    rates = read_rates(spec.inputs["difficulty"] / LEDGER, difficulty.policy)
+    wanted = {skill for skill, share in config.mixture.items() if share}
+    low, high = difficulty.keep
+    kept = within(
+        [row for row in rows if row.skill in wanted], rates, low=low, high=high, min_samples=difficulty.samples
+    )
+    pools = _by_skill(kept.rows)
+    if missing := sorted(wanted - set(pools)):
+        raise DataError(
+            f"{spec.stage}: no problem of {', '.join(missing)} has a pass rate from {low:g} to {high:g} over at least "
+            f"{difficulty.samples} samples ({kept.too_hard} are harder, {kept.too_easy} easier, {kept.unrated} have fewer); "
+            "widen difficulty.keep"
+        )
+    if difficulty.order == "easy_to_hard":
+        drawn = apportion(config.mixture, config.prompts_per_step)
+        pools = {s: easy_to_hard(pool, rates, max(1, config.steps * drawn[s])) for s, pool in pools.items()}
+    return pools, {
+        "difficulty/kept": float(len(kept.rows)),
+        "difficulty/too_hard": float(kept.too_hard),
+        "difficulty/too_easy": float(kept.too_easy),
+        "difficulty/unrated": float(kept.unrated),
+    }
+
+
+def _by_skill(rows: list[Row]) -> Pools:
+    pools: Pools = defaultdict(list)
+    for row in rows:
+        pools[row.skill].append(row)
+    return pools

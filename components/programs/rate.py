@@ -1,0 +1,50 @@
+"""How hard the training problems are for the model that RL starts from: it answers each a few times."""
+
+from typing import Any
+
+from components.data.difficulty import Policy, Tally, problem_key
+from components.data.files import load_rows
+from components.data.ledger import LEDGER, write_ledger
+from components.errors import DataError
+from components.evals.answers import extract_answer
+from components.programs.language_model import open_model, scoring
+from components.programs.spec import Spec
+from components.sampling.base import Request, Sampling
+from components.seeds import derive_seed
+
+ROWS = 256
+"""Problems that are asked at a time: what is in memory."""
+
+
+def main(raw: dict[str, Any]) -> dict[str, float]:
+    spec = Spec.model_validate(raw)
+    settings = spec.config["rate"]
+    samples, skills = int(settings["samples"]), settings["skills"]
+    lm = open_model(spec, spec.inputs["policy"])
+    rows = [row for row in load_rows(spec.inputs["dataset"] / "train.jsonl") if row.skill in skills]
+    if not rows:
+        raise DataError(f"{spec.stage}: the dataset has no problem of skills {', '.join(skills)}")
+    sampling = Sampling(settings["max_tokens"], settings["temperature"])
+    policy = Policy("start", spec.stage)
+    tallies: list[Tally] = []
+    with scoring(spec, lm, {"accuracy": 1.0}) as score, lm.sampler(spec) as sampler:
+        for start in range(0, len(rows), ROWS):
+            asked = [row for row in rows[start : start + ROWS] for _ in range(samples)]
+            requests = [
+                Request(lm.encode_prompt(row), derive_seed(spec.seed, "difficulty", row.id, index % samples))
+                for index, row in enumerate(asked)
+            ]
+            texts = [lm.decode(completion.ids) for completion in sampler.generate(requests, sampling)]
+            found = {problem_key(row): Tally(row) for row in asked}
+            for row, text, scored in zip(asked, texts, score(texts, asked), strict=True):
+                found[problem_key(row)].add(policy, 0, scored.verdict, extract_answer(text, row))
+            tallies += found.values()
+    spec.out.mkdir(parents=True, exist_ok=True)
+    write_ledger(spec.out / LEDGER, tallies)
+    rates = [tally.pass_rate or 0.0 for tally in tallies]
+    return {
+        "problems": float(len(tallies)),
+        "pass_at_1": sum(rates) / len(rates),
+        f"pass_at_{samples}": sum(rate > 0 for rate in rates) / len(rates),
+        "always_solved": sum(rate == 1 for rate in rates) / len(rates),
+    }
