@@ -45,7 +45,7 @@ class SourceConfig(Section):
     """Commit of the hub dataset, all 40 digits; branches and tags can move."""
     split: str = "train"
     generator: str | None = None
-    """`reasoning-gym/TASK`, `tiny/sum` or `tiny/string`."""
+    """`reasoning-gym/TASK`, `tiny/sum` or `tiny/string` (whose rows have the skills `sum` and `string`)."""
     size: Count | None = None
     """Problems that the generator makes."""
     config: str | dict[str, JsonValue] | None = None
@@ -144,6 +144,11 @@ class DataConfig(Section):
             return ["exact"]
         found = {source.judged_by for source in self.sources.values()} or {self.verifier}
         return sorted(found)
+
+    @property
+    def has_tiny_problems(self) -> bool:
+        """Whether problems have a key: a sum of the tiny world is the same sum in any order of its terms."""
+        return self.source == "tiny" or any((s.generator or "").startswith("tiny/") for s in self.sources.values())
 
     def one_file(self, uri: str | None) -> SourceConfig:
         """The source that ``path`` or ``against`` stands for."""

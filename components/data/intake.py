@@ -1,27 +1,23 @@
-"""Sources one after another: rows out, bad lines to the quarantine file, counts by source."""
+"""Sources one after another as one stream, counted by source."""
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from typing import IO
+from collections.abc import Iterable, Iterator
 
 from components.config.origins import Origin
 from components.data.quarantine import Tally, check_quarantine
-from components.data.schema import Row
+from components.data.schema import QuarantinedRow, Row
 from components.data.sources import read_source
 
 
 class Intake:
     """Reads origins as a stream. A source of which too much is bad is refused when its end is reached."""
 
-    def __init__(self, quarantine: IO[str], max_bad_fraction: float) -> None:
-        self.quarantine = quarantine
+    def __init__(self, max_bad_fraction: float) -> None:
         self.max_bad_fraction = max_bad_fraction
         self.tallies: dict[str, Tally] = {}
         """By the setting that names the source."""
 
-    def rows(self, origins: Sequence[Origin], seed: int) -> Iterator[Row]:
-        """All rows of ``origins``, in order; ``seed`` is for generators.
+    def items(self, origins: Iterable[Origin], seed: int) -> Iterator[Row | QuarantinedRow]:
+        """All rows and quarantined lines of ``origins``, in order; ``seed`` is for generators.
 
         Raises DataError with a table of reasons, and what ``read_source`` raises.
         """
@@ -29,17 +25,13 @@ class Intake:
             tally = self.tallies.setdefault(origin.setting, Tally(origin.name))
             for item in read_source(origin.source, origin.name, seed=seed, setting=origin.setting):
                 tally.add(item)
-                if isinstance(item, Row):
-                    yield item
-                else:
-                    self.quarantine.write(json.dumps(asdict(item)) + "\n")
-            self.quarantine.flush()
+                yield item
             check_quarantine(tally, self.max_bad_fraction)
 
-    def total(self, origins: Sequence[Origin]) -> Tally:
+    def total(self, origins: Iterable[Origin]) -> Tally:
         """The sum over ``origins``, as far as they have been read."""
         whole = Tally("all sources")
-        for tally in {origin.setting: self.tallies[origin.setting] for origin in origins}.values():
-            whole.rows += tally.rows
-            whole.reasons.update(tally.reasons)
+        for setting in dict.fromkeys(origin.setting for origin in origins):
+            whole.rows += self.tallies[setting].rows
+            whole.reasons.update(self.tallies[setting].reasons)
         return whole

@@ -2,19 +2,20 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from itertools import chain
+from typing import IO, Any
 
 from components.config.data import DataConfig
-from components.config.origins import evaluation_origins, training_origins, with_addresses
+from components.config.origins import Origin, evaluation_origins, training_origins, with_addresses
 from components.config.stages import SuiteConfig
 from components.data.decontaminate import decontaminate
 from components.data.dedup import drop_duplicates
 from components.data.files import dump_rows
 from components.data.intake import Intake
 from components.data.mixture import chooser
-from components.data.schema import Row
+from components.data.schema import QuarantinedRow, Row
 from components.data.sources import tiny_key, tiny_rows
 from components.data.sources.tiny import with_worked_completion
 from components.data.waterfall import Waterfall
@@ -33,16 +34,17 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     falls = Waterfall()
     spec.out.mkdir(parents=True, exist_ok=True)
     with (spec.out / "quarantine.jsonl").open("w", encoding="utf-8") as quarantine:
-        intake = Intake(quarantine, config.max_bad_fraction)
-        rows = [*_tiny_problems(config, spec.seed), *intake.rows(origins, spec.seed)]
-        evaluation = _evaluation(config, suites, intake)
+        intake = Intake(config.max_bad_fraction)
+        items = chain(_tiny_problems(config, spec.seed), intake.items(origins, spec.seed))
+        rows = list(_good(items, quarantine))
+        evaluation = _evaluation(held_out, config, suites, intake, quarantine)
     read = intake.total(origins)
     falls.step("read", len(rows) + read.bad, len(rows), quarantined=read.bad)
 
     unique, duplicates = drop_duplicates(rows)
     falls.step("duplicates", len(rows), len(unique), dropped=len(duplicates))
     against = [row for suite_rows in evaluation.values() for row in suite_rows]
-    key: Callable[[Row], str] | None = tiny_key if config.source == "tiny" else None
+    key: Callable[[Row], str] | None = tiny_key if config.has_tiny_problems else None
     clean, matches = decontaminate(unique, against, key=key, ngram_words=config.ngram)
     falls.step("contaminated", len(unique), len(clean), dropped=len(matches))
     chosen = chooser(((row.source, row.id) for row in clean), config.sources, spec.seed)
@@ -66,7 +68,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
         "left_out": left_out,
         "kept": len(kept),
         "evaluation": len(against),
-        "evaluation_quarantined": intake.total(list(held_out.values())).bad,
+        "evaluation_quarantined": intake.total(held_out.values()).bad,
     }
     report = {
         "counts": counts,
@@ -79,15 +81,24 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in counts.items()}
 
 
-def _evaluation(config: DataConfig, suites: Mapping[str, SuiteConfig], intake: Intake) -> dict[str, Sequence[Row]]:
+def _good(items: Iterable[Row | QuarantinedRow], quarantine: IO[str]) -> Iterator[Row]:
+    """The rows among ``items``; the rest goes to the quarantine."""
+    for item in items:
+        if isinstance(item, Row):
+            yield item
+        else:
+            quarantine.write(json.dumps(asdict(item)) + "\n")
+    quarantine.flush()
+
+
+def _evaluation(
+    origins: Mapping[str, Origin], config: DataConfig, suites: Mapping[str, SuiteConfig], intake: Intake, bad: IO[str]
+) -> dict[str, Sequence[Row]]:
     """All problems of every suite, and of whatever else ``data.against`` names; a file that suites share is read once."""
-    origins = evaluation_origins(config, suites)
     read = {origin.setting: origin for origin in origins.values()}
-    rows: dict[str, Sequence[Row]] = {
-        setting: list(intake.rows([origin], SUITE_SEED)) for setting, origin in read.items()
-    }
-    found = {name: rows[origin.setting] for name, origin in origins.items()}
-    return {name: _tiny_suite(name, suite) for name, suite in suites.items() if name not in found} | found
+    rows = {setting: list(_good(intake.items([origin], SUITE_SEED), bad)) for setting, origin in read.items()}
+    tiny = {name: _tiny_suite(name, suite) for name, suite in suites.items() if name not in origins}
+    return tiny | {name: rows[origin.setting] for name, origin in origins.items()}
 
 
 def _sources(intake: Intake, config: DataConfig, kept: Mapping[str, int]) -> dict[str, Any]:

@@ -46,9 +46,8 @@ class LanguageModel:
 
     def encode_prompt(self, row: Row) -> tuple[int, ...]:
         """The token ids of a row's prompt, rendered by the template."""
-        return tuple(
-            self.tokenizer(render(self.template, row.prompt, self.tokenizer), add_special_tokens=False)["input_ids"]
-        )
+        text = render(self.template, row.messages or row.prompt, self.tokenizer)
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def encode_completion(self, text: str) -> tuple[int, ...]:
         """The token ids of a completion, closed by the end-of-sequence token."""

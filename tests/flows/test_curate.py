@@ -10,9 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.runs import ROOT, r1, run_recipe
-
-SHARED = ROOT.parent / "shared" / "data"
+from tests.runs import r1, run_recipe
 
 
 def problems(verb: str, num: int) -> list[dict[str, str]]:
@@ -110,21 +108,3 @@ def test_missing_addresses_are_one_message(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "data.sources.gsm8k.uri" in done.stderr
     assert "data.sources.math.uri" not in done.stderr
-
-
-def test_the_mathematics_preset_reads_the_published_files(tmp_path: Path) -> None:
-    if not SHARED.is_dir():
-        pytest.skip("the shared data is not there")
-    files = {
-        "sources.aime": "aime_1983_2023/train", "sources.math": "math/train_answers", "sources.gsm8k": "gsm8k/train",
-        "against.gsm8k": "gsm8k/test", "against.math500": "math500/test.rows000-249", "against.aime24": "aime24/test",
-        "against.amc23": "amc23/test", "against.olympiadbench": "olympiadbench/test",
-    }  # fmt: skip
-    summary = run_recipe(
-        tmp_path, "curate-math", *(f"data.{key}.uri={SHARED / name}.jsonl" for key, name in files.items())
-    )
-    metrics = summary["stages"][0]["metrics"]
-    assert (metrics["read"], metrics["quarantined"]) == (7473 + 7474 + 969, 4)  # four golds of MATH are null or empty
-    assert (metrics["evaluation"], metrics["evaluation_quarantined"]) == (1319 + 250 + 30 + 40 + 675, 0)
-    dropped = metrics["duplicates"] + metrics["contaminated"] + metrics["left_out"]
-    assert metrics["kept"] == metrics["read"] - metrics["quarantined"] - dropped

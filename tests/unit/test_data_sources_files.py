@@ -1,10 +1,12 @@
 import gzip
 import hashlib
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components.config.data import SourceConfig
@@ -12,7 +14,7 @@ from components.data.sources import read_source, source_digest
 from components.data.sources.files import format_of
 from components.data.sources.lines import TAIL
 from components.data.sources.records import MAX_LINE_BYTES
-from components.errors import ConfigError, DataError
+from components.errors import ConfigError, DataError, StoreUnavailable
 from tests.unit.data_sources import read
 
 LINES = "".join(json.dumps({"prompt": f"p{n}", "answer": str(n)}) + "\n" for n in range(3)).encode()
@@ -106,3 +108,53 @@ def test_an_endless_line_is_cut_and_the_next_line_is_read(tmp_path: Path) -> Non
     rows, bad = read(file)
     assert [row.id for row in rows] == ["s-00002", "s-00003", "s-00004"]
     assert [(entry.line, entry.reason) for entry in bad] == [(1, f"longer than {MAX_LINE_BYTES} bytes")]
+
+
+class _Failing(io.BytesIO):
+    """A connection that is lost after some bytes."""
+
+    def read(self, num: int | None = -1) -> bytes:
+        if self.tell() > 20_000:
+            raise OSError("connection lost")
+        return super().read(num)
+
+
+@pytest.mark.parametrize("suffix", ["", *PACK])
+def test_bytes_that_cannot_be_fetched_are_not_taken_for_the_end_of_the_file(
+    monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    data = PACK[suffix](MANY) if suffix else MANY
+    monkeypatch.setattr("components.data.sources.files._open_remote", lambda uri, setting: _Failing(data))
+    with pytest.raises(StoreUnavailable, match=r"data\.sources\.s: reading 's3://b/a(?s:.*)broke off: connection lost"):
+        read(f"s3://b/a.jsonl{suffix}")
+
+
+def test_an_object_store_holds_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("moto.server")
+    import fsspec
+    from moto.server import ThreadedMotoServer
+
+    for name, value in (
+        ("AWS_ACCESS_KEY_ID", "x"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+    ):
+        monkeypatch.setenv(name, value)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    table = tmp_path / "a.parquet"
+    pq.write_table(pa.Table.from_pylist([json.loads(line) for line in LINES.splitlines()]), table)
+    try:
+        store = fsspec.filesystem("s3", skip_instance_cache=True)
+        store.mkdir("sources")
+        store.pipe("sources/a.jsonl.zst", zstd(LINES))
+        store.put(str(table), "sources/a.parquet")
+        for name in ("a.jsonl.zst", "a.parquet"):
+            rows, bad = read(f"s3://sources/{name}")
+            assert ([row.answer for row in rows], bad) == (["0", "1", "2"], [])
+        with pytest.raises(DataError, match="there is no object"):
+            read("s3://sources/none.jsonl")
+    finally:
+        server.stop()

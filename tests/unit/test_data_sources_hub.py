@@ -1,6 +1,7 @@
 """Hub datasets through `datasets` itself, from a directory of the hub's layout: the hub is out of a test's reach."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from components.data.sources.hub import stream
 from components.data.sources.lines import TAIL
 from components.data.sources.read import read_rows
 from components.data.sources.records import Broken, Record
-from components.errors import ConfigError
+from components.errors import ConfigError, StoreUnavailable
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -85,3 +86,15 @@ def test_a_directory_of_that_name_is_not_taken_for_the_hub(tmp_path: Path, monke
 def test_a_hub_dataset_is_pinned(settings: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make_recipe({"preset": "gsm8k-curate", "data": {"sources": {"s": settings}}})
+
+
+def test_a_connection_that_is_lost_is_not_the_end_of_the_dataset(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rows() -> Iterator[dict[str, str]]:
+        yield {"prompt": "p", "answer": "1"}
+        raise ConnectionResetError("reset by peer")
+
+    monkeypatch.setattr("components.data.sources.hub._open", lambda *_: rows())
+    with pytest.raises(StoreUnavailable, match=r"data\.sources\.s\.hub: (?s:.*)broke off after row 1: reset by peer"):
+        list(stream(str(dataset), None, "train", None, "data.sources.s"))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO, Any, cast
 from urllib.parse import unquote
 
 from components.errors import ConfigError, DataError, StoreUnavailable
@@ -16,6 +16,7 @@ REMOTE_SCHEMES = ("s3", "hf")
 PACKED = (".gz", ".zst")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _CHUNK = 2**20
+_BUFFER = 2**16
 
 
 def format_of(uri: str) -> tuple[str, str]:
@@ -53,8 +54,35 @@ def open_source(uri: str, setting: str) -> Iterator[IO[bytes]]:
             raise DataError(f"{setting}: cannot read {uri!r}: {error.strerror}") from error
         except ValueError as error:  # a null byte in the path
             raise DataError(f"{setting}: cannot read {uri!r}: {error}") from error
-    with file:
-        yield file
+    with file, io.BufferedReader(_Guarded(file, uri, setting), _BUFFER) as guarded:
+        yield guarded
+
+
+class _Guarded(io.RawIOBase):
+    """The stored bytes; when they cannot be fetched, that is no property of the data and must not pass for a short file."""
+
+    def __init__(self, file: IO[bytes], uri: str, setting: str) -> None:
+        self.file, self.uri, self.setting = file, uri, setting
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self.file.seekable()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            found = self.file.read(len(buffer))
+        except Exception as error:  # every file system has exceptions of its own
+            raise StoreUnavailable(f"{self.setting}: reading {self.uri!r} broke off: {error}") from error
+        buffer[: len(found)] = found
+        return len(found)
 
 
 def decompressed(raw: IO[bytes], packed: str) -> IO[bytes]:

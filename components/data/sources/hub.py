@@ -1,5 +1,7 @@
 """Datasets of the Hugging Face hub, streamed at a pinned commit. No code of a dataset is ever run: `datasets` has none."""
 
+import gzip
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 from components.config.data import SourceConfig
 from components.data.sources.lines import TAIL
 from components.data.sources.records import Broken, Record, Records
-from components.errors import ConfigError
+from components.errors import ConfigError, StoreUnavailable
 
 
 def read_hub(source: SourceConfig, setting: str) -> Records:
@@ -22,14 +24,21 @@ def read_hub(source: SourceConfig, setting: str) -> Records:
 
 
 def stream(path: str, config: str | None, split: str, revision: str | None, setting: str) -> Records:
-    """Records of a dataset that `datasets` can open; where the stream breaks off, one ``Broken`` for the rest."""
+    """Records of a dataset that `datasets` can open; where it can be parsed no further, one ``Broken`` for the rest.
+
+    Raises StoreUnavailable where the network breaks off.
+    """
+    from datasets.exceptions import DatasetBuildError
+
     rows = _open(path, config, split, revision, setting)
     number = 0
     try:
         for number, row in enumerate(rows, 1):
             yield Record(number, row)
-    except Exception as error:  # a builder's own exceptions, and those of the network, share no root
+    except (ValueError, DatasetBuildError, EOFError, gzip.BadGzipFile, zlib.error) as error:  # it cannot be parsed
         yield Broken(number + 1, TAIL, f"{type(error).__name__}: {error}", tail=True)
+    except Exception as error:  # what is left is the network, in exceptions of half a dozen libraries
+        raise StoreUnavailable(f"{setting}.hub: reading {path!r} broke off after row {number}: {error}") from error
 
 
 def _open(path: str, config: str | None, split: str, revision: str | None, setting: str) -> Iterator[Mapping[str, Any]]:

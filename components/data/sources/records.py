@@ -61,7 +61,7 @@ def _object(text: str | bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise BadRow("not UTF-8") from None
     try:
-        record = json.loads(decoded.removeprefix("\ufeff"), parse_constant=_refuse_constant)
+        record = _DECODER.decode(decoded.removeprefix("\ufeff"))
     except RecursionError:
         raise BadRow("nested too deeply") from None
     except ValueError:  # also numbers of more digits than Python converts
@@ -75,8 +75,11 @@ def _refuse_constant(name: str) -> NoReturn:
     raise BadRow("NaN or Infinity is not JSON")
 
 
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
 def printable(raw: str | bytes) -> str:
     """The beginning, printable and encodable whatever it holds."""
     head = raw[:EXCERPT]
     text = head.decode("utf-8", "backslashreplace") if isinstance(head, bytes) else head
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)[:EXCERPT]
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text.strip())[:EXCERPT]
