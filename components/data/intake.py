@@ -6,6 +6,7 @@ from components.config.origins import Origin
 from components.data.quarantine import Tally, check_quarantine
 from components.data.schema import QuarantinedRow, Row
 from components.data.sources import read_source
+from components.data.sources.lines import TAIL
 
 
 class Intake:
@@ -27,6 +28,11 @@ class Intake:
                 tally.add(item)
                 yield item
             check_quarantine(tally, self.max_bad_fraction)
+
+    @property
+    def cut_off(self) -> int:
+        """Sources that broke off before their end: how many rows they have lost is not known."""
+        return sum(tally.reasons[TAIL] > 0 for tally in self.tallies.values())
 
     def total(self, origins: Iterable[Origin]) -> Tally:
         """The sum over ``origins``, as far as they have been read."""

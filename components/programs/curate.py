@@ -68,6 +68,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
         "left_out": left_out,
         "kept": len(kept),
         "evaluation": len(against),
+        "cut_off": intake.cut_off,
         "evaluation_quarantined": intake.total(held_out.values()).bad,
     }
     report = {

@@ -74,6 +74,7 @@ def test_every_row_in_is_a_row_out_or_has_a_reason(ran: tuple[Path, dict[str, An
         assert step["rows_in"] == step["rows_out"] + step["quarantined"] + step["dropped"]
         assert after is None or after["rows_in"] == step["rows_out"]
     assert report["steps"][-1]["rows_out"] == len(found["train.jsonl"]) == summary["stages"][0]["metrics"]["kept"]
+    assert summary["stages"][0]["metrics"]["cut_off"] == 1
     assert {(entry["source"], entry["line"], entry["reason"]) for entry in found["quarantine.jsonl"]} == {
         ("add", 8, "not JSON"),
         ("add", 60, "cut off or damaged: the rest of the file cannot be read"),
