@@ -2,7 +2,6 @@ from typing import Any
 
 import pytest
 
-
 from components.config.data import SourceConfig
 from components.data.schema import Row
 from components.data.sources import generator_version, gym, read_source
