@@ -15,6 +15,7 @@
     |-- StageFailed            a stage's program ended badly; carries the tail of its log
     |-- ScoringError           too many completions could not be scored, through no fault of theirs
     |-- WeightSyncError        the sampler does not serve the trainer's weights
+    |-- ConservationError      a step of curation lost rows, or made some
     `-- NumericsError          non-finite numbers where none can be tolerated
 """
 
@@ -69,6 +70,10 @@ class ScoringError(R1Error):
 
 class WeightSyncError(R1Error):
     """The sampler's weights are not the trainer's."""
+
+
+class ConservationError(R1Error):
+    """Rows in are not rows out, quarantined and dropped together: a step of curation is wrong."""
 
 
 class NumericsError(R1Error):

@@ -21,7 +21,7 @@ OBJECTIVE = {
 @stage("certificate", version="1")
 def certify_rewards(recipe: Recipe, name: str = "certify") -> Work:
     """Every verifier that the recipe's rewards rest on, before the firewall. Raise the version with the verifiers."""
-    kinds = [recipe.data.verifier if recipe.data and recipe.data.source != "tiny" else "exact"]
+    kinds: list[str] = [*recipe.data.verifiers] if recipe.data else ["exact"]
     if recipe.prompt.format in FORMATS:
         kinds.append("format")
     if recipe.language.other is None and recipe.language.target in LANGUAGES:

@@ -2,9 +2,17 @@
 
 from pathlib import PurePosixPath
 
+from components.config.origins import (
+    SHORTHANDS,
+    addresses,
+    evaluation_origins,
+    need_addresses,
+    training_origins,
+    with_addresses,
+)
 from components.config.recipe import Recipe
 from components.config.stages import RejectConfig
-from components.data.sources import source_digest
+from components.data.sources import format_of, generator_version, source_digest
 from components.errors import ConfigError
 from components.store.manifest import ArtifactRef
 from tasks.stage import Work, stage
@@ -12,23 +20,26 @@ from tasks.stage import Work, stage
 
 @stage("dataset", version="2")
 def curate_data(recipe: Recipe, name: str = "curate") -> Work:
-    """Problems and suites from the recipe's sources, which are identified by their bytes."""
+    """Problems and suites from the recipe's sources: files by their bytes, hub datasets by commit, generators by version."""
     data = recipe.data
     if data is None:
         raise ConfigError("data: this recipe has no data section; add one, or name a preset that has")
-    if data.source == "jsonl" and not data.path:
-        raise ConfigError("data.path: a path or URI of a JSONL file is needed; give it with --set data.path=FILE")
-    sources = {key: uri for key, uri in (("path", data.path), ("against", data.against)) if uri}
-    config = {
-        "data": data.model_dump(mode="json", exclude=set(sources)),
-        "suites": {
-            suite: settings.model_dump(mode="json", include={"skill", "problems", "version"})
-            for suite, settings in recipe.suites.items()
-        },
-        "names": {key: PurePosixPath(uri).name for key, uri in sources.items()},
-        "digests": {key: source_digest(uri, setting=f"data.{key}") for key, uri in sources.items()},
+    origins = [*training_origins(data), *evaluation_origins(data, recipe.suites).values()]
+    need_addresses(origins)
+    suites = {
+        suite: settings.model_dump(mode="json", include={"skill", "source", "problems", "version"})
+        for suite, settings in recipe.suites.items()
     }
-    return Work(name, "curate", recipe, config, notes=sources)
+    settings = {"data": data.model_dump(mode="json"), "suites": suites}
+    found = dict(addresses(settings))
+    config = {
+        **with_addresses(settings, dict.fromkeys(found)),
+        "names": {key: PurePosixPath(uri).name for key, uri in found.items() if key in SHORTHANDS},
+        "formats": {key: list(format_of(uri)) for key, uri in found.items()},
+        "digests": {key: source_digest(uri, setting=key) for key, uri in found.items()},
+        "generators": {o.setting: generator_version(o.source) for o in origins if o.source.generator},
+    }
+    return Work(name, "curate", recipe, config, notes={"addresses": found})
 
 
 @stage("selection", version="2")

@@ -8,5 +8,5 @@ from tasks.stage import Work, stage
 @stage("evaluation", version="2")
 def evaluate_model(recipe: Recipe, name: str, model: ArtifactRef, dataset: ArtifactRef) -> Work:
     """All suites of the recipe, on ``model``."""
-    suites = {suite: settings.model_dump(mode="json") for suite, settings in recipe.suites.items()}
+    suites = {suite: settings.model_dump(mode="json", exclude={"source"}) for suite, settings in recipe.suites.items()}
     return Work(name, "evaluate", recipe, {"suites": suites}, {"model": model, "dataset": dataset}, len(suites))

@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +77,11 @@ def _value(text: str) -> Any:
 
 
 def _explain(root: type[BaseModel], item: dict[str, Any]) -> str:
-    path = ".".join(str(part) for part in item["loc"])
+    loc = [part for part in item["loc"] if not str(part).startswith("<")]  # the tag of a union's choice is no setting
+    path = ".".join(str(part) for part in loc)
     if item["type"] == "extra_forbidden":
-        known = _fields_at(root, item["loc"][:-1])
-        close = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
+        known = _fields_at(root, loc[:-1])
+        close = difflib.get_close_matches(str(loc[-1]), known, n=1)
         mend = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
         return f"{path}: unknown setting; {mend}"
     given = item.get("input")
@@ -89,18 +90,26 @@ def _explain(root: type[BaseModel], item: dict[str, Any]) -> str:
     return f"{path or 'recipe'}: {message[0].lower() + message[1:]}{shown}"
 
 
-def _fields_at(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
+def _fields_at(model: type[BaseModel], loc: Sequence[Any]) -> list[str]:
     """Names of the settings that exist below ``loc``."""
     schema = model.model_json_schema()
-    node: dict[str, Any] = schema
+    nodes = [schema]
     for part in loc:
-        node = _resolve(schema, node.get("properties", {}).get(part, node.get("additionalProperties") or {}))
-    return sorted(node.get("properties", {}))
+        nodes = [below for node in nodes for below in _below(schema, node, str(part))]
+    return sorted({name for node in nodes for name in node.get("properties", {})})
 
 
-def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    for choice in [node, *node.get("anyOf", [])]:
-        if "$ref" in choice:
-            found: dict[str, Any] = schema["$defs"][choice["$ref"].rsplit("/", 1)[1]]
-            return found
-    return node
+def _below(schema: dict[str, Any], node: dict[str, Any], part: str) -> list[dict[str, Any]]:
+    """What may stand under the key ``part``, every choice of a union by itself."""
+    keyed = [*node.get("patternProperties", {}).values(), node.get("additionalProperties")]
+    found = (
+        [node["properties"][part]] if part in node.get("properties", {}) else [k for k in keyed if isinstance(k, dict)]
+    )
+    return [choice for below in found for choice in _choices(schema, below)]
+
+
+def _choices(schema: dict[str, Any], node: dict[str, Any]) -> list[dict[str, Any]]:
+    if "$ref" in node:
+        return [schema["$defs"][node["$ref"].rsplit("/", 1)[1]]]
+    options = [*node.get("anyOf", []), *node.get("oneOf", [])]
+    return [choice for option in options for choice in _choices(schema, option)] or [node]

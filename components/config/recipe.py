@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from components.config.data import DataConfig as DataConfig
 from components.config.engine import EngineConfig
-from components.config.section import Count, Positive, Section, Share, Weight
+from components.config.section import Count, Positive, Section, Weight
 from components.config.stages import (
     ColdStartConfig,
     GateConfig,
@@ -55,44 +56,6 @@ class ModelConfig(Section):
     """Commit of a hub id."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     shape: ModelShape | None = None
-
-
-class ColumnMapping(Section):
-    """Where a source keeps the columns of a row."""
-
-    prompt: str = "prompt"
-    answer: str = "answer"
-    answer_after: str | None = None
-    """Take what stands after the last such marker (GSM8K: `####`)."""
-    tests: str | None = None
-    """Tests of programs, for the verifier `code`; default `tests`."""
-
-
-class DataConfig(Section):
-    """Where problems come from and what is kept of them."""
-
-    source: Literal["jsonl", "tiny"] = "jsonl"
-    path: str | None = None
-    """Training problems: a JSONL file (or .gz), local or any fsspec URI."""
-    against: str | None = None
-    """Evaluation problems, in the same form: training problems that match one are dropped."""
-    columns: ColumnMapping = ColumnMapping()
-    verifier: Literal["exact", "math", "choice", "code"] = "math"
-    licence: str | None = None
-    problems: dict[str, Count] = Field(default_factory=dict)
-    """Generated problems by skill (source `tiny`)."""
-    max_bad_fraction: Share = 0.01
-    """More malformed rows than this fail the stage."""
-    ngram: Count = 10
-    """Words in a row that count as contamination; the paper takes 10."""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> "DataConfig":
-        if self.source == "tiny" and not self.problems:
-            raise ValueError("source 'tiny' needs data.problems, such as {sum = 4000}")
-        if self.source == "tiny" and self.path:
-            raise ValueError("data.path has no meaning with source 'tiny'")
-        return self
 
 
 class PromptConfig(Section):

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from components.config.data import SourceConfig
 from components.config.difficulty import LedgerConfig as LedgerConfig
 from components.config.grpo import GrpoConfig as GrpoConfig
 from components.config.section import Count, Positive, Section, Share, Weight
@@ -78,7 +79,10 @@ class SuiteConfig(Section):
     """One evaluation suite and its protocol."""
 
     skill: str = "main"
+    source: SourceConfig | None = None
+    """Its problems, where neither `data.against` nor the tiny world has them."""
     problems: Count = 256
+    """The first so many of its source; training problems are held against all of them."""
     samples: Count = 16
     """k: pass@1 is the mean over k, cons@k the majority of k."""
     temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.6

@@ -4,14 +4,20 @@ Templates are the jinja files in ``templates/``; the name ``tokenizer`` means th
 the model. ``r1_zero`` is Table 1 of the DeepSeek-R1 paper word for word.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jinja2 import StrictUndefined, Template
 from jinja2.sandbox import SandboxedEnvironment
 
-from components.errors import ConfigError
+from components.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from components.data.schema import Message
 
 TEMPLATES = Path(__file__).parent / "templates"
 FROM_TOKENIZER = "tokenizer"
@@ -28,13 +34,21 @@ def template_names() -> list[str]:
     return sorted([FROM_TOKENIZER, *(path.stem for path in TEMPLATES.glob("*.jinja"))])
 
 
-def render(template_name: str, prompt: str, tokenizer: ChatTokenizer | None = None) -> str:
-    """The text before the completion; ConfigError for an unknown template, or for "tokenizer" without a tokenizer."""
+def render(template_name: str, prompt: str | Sequence[Message], tokenizer: ChatTokenizer | None = None) -> str:
+    """The text before the completion; ``prompt`` is a question, or a conversation that ends with one.
+
+    ConfigError for an unknown template, or for "tokenizer" without a tokenizer; DataError for a conversation where the
+    template takes one question.
+    """
     if template_name != FROM_TOKENIZER:
+        if not isinstance(prompt, str):
+            mend = f"give prompt.template = {FROM_TOKENIZER!r}, or leave conversations out"
+            raise DataError(f"template {template_name!r} takes one question, and a row is a conversation; {mend}")
         return _template(template_name).render(prompt=prompt)
     if tokenizer is None:
         raise ConfigError(f"template {FROM_TOKENIZER!r} needs the model's tokenizer; name one of {template_names()}")
-    conversation = [{"role": "user", "content": prompt}]
+    turns = [("user", prompt)] if isinstance(prompt, str) else [(turn.role, turn.content) for turn in prompt]
+    conversation = [{"role": role, "content": content} for role, content in turns]
     return str(tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True))
 
 

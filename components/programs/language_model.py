@@ -48,7 +48,7 @@ class LanguageModel:
 
     def encode_prompt(self, row: Row) -> tuple[int, ...]:
         """The token ids of a row's prompt, rendered by the template."""
-        return encode(self.tokenizer, render(self.template, row.prompt, self.tokenizer))
+        return encode(self.tokenizer, render(self.template, row.messages or row.prompt, self.tokenizer))
 
     def decode(self, ids: Sequence[int]) -> str:
         """A completion's text without its end-of-sequence token; tags such as ``</think>`` stay."""

@@ -42,6 +42,10 @@ def taught(tokenizer: Tokenizer, template: str, row: "Row") -> Example:
     """What a row of a teaching set trains; a row without a completion is an error, not a skip."""
     if row.completion is None:
         raise DataError(f"row {row.id} has no completion to train on")
+    if row.messages is not None:
+        answer = {"role": "assistant", "content": row.completion}
+        conversation = [*(message.model_dump() for message in row.messages), answer]
+        return encode_conversation(tokenizer, template, conversation, row=row.id)
     return encode_pair(tokenizer, render(template, row.prompt, tokenizer), row.completion, row=row.id)
 
 

@@ -1,7 +1,8 @@
 import pytest
 
 from components.data.chat import opens_thought, render, template_names
-from components.errors import ConfigError
+from components.data.schema import Message
+from components.errors import ConfigError, DataError
 from components.tinyworld.model import build_tokenizer
 
 R1_ZERO = (
@@ -49,3 +50,11 @@ def test_no_template_of_this_project_opens_the_thought() -> None:
 def test_an_unknown_template_is_refused_with_the_names_there_are(name: str) -> None:
     with pytest.raises(ConfigError, match="r1_zero, tiny, tokenizer"):
         render(name, "x")
+
+
+def test_a_conversation_is_for_the_models_own_template() -> None:
+    turns = [Message(role="system", content="be brief"), Message(role="user", content="37+45")]
+    tokenizer = build_tokenizer("{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}")
+    assert render("tokenizer", turns, tokenizer) == "[system]be brief[user]37+45"
+    with pytest.raises(DataError, match=r"'r1_zero' takes one question(?s:.*)prompt\.template"):
+        render("r1_zero", turns)

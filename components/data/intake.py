@@ -1,0 +1,43 @@
+"""Sources one after another as one stream, counted by source."""
+
+from collections.abc import Iterable, Iterator
+
+from components.config.origins import Origin
+from components.data.quarantine import Tally, check_quarantine
+from components.data.schema import QuarantinedRow, Row
+from components.data.sources import read_source
+from components.data.sources.lines import TAIL
+
+
+class Intake:
+    """Reads origins as a stream. A source of which too much is bad is refused when its end is reached."""
+
+    def __init__(self, max_bad_fraction: float) -> None:
+        self.max_bad_fraction = max_bad_fraction
+        self.tallies: dict[str, Tally] = {}
+        """By the setting that names the source."""
+
+    def items(self, origins: Iterable[Origin], seed: int) -> Iterator[Row | QuarantinedRow]:
+        """All rows and quarantined lines of ``origins``, in order; ``seed`` is for generators.
+
+        Raises DataError with a table of reasons, and what ``read_source`` raises.
+        """
+        for origin in origins:
+            tally = self.tallies.setdefault(origin.setting, Tally(origin.name))
+            for item in read_source(origin.source, origin.name, seed=seed, setting=origin.setting):
+                tally.add(item)
+                yield item
+            check_quarantine(tally, self.max_bad_fraction)
+
+    @property
+    def cut_off(self) -> int:
+        """Sources that broke off before their end: how many rows they have lost is not known."""
+        return sum(tally.reasons[TAIL] > 0 for tally in self.tallies.values())
+
+    def total(self, origins: Iterable[Origin]) -> Tally:
+        """The sum over ``origins``, as far as they have been read."""
+        whole = Tally("all sources")
+        for setting in dict.fromkeys(origin.setting for origin in origins):
+            whole.rows += self.tallies[setting].rows
+            whole.reasons.update(self.tallies[setting].reasons)
+        return whole
