@@ -18,7 +18,7 @@ def import_model(recipe: Recipe, name: str, source: ModelConfig) -> Work:
     return Work(name, "import_model", recipe, config)
 
 
-@stage("pretrained", version="1")
+@stage("pretrained", version="2")
 def pretrain(recipe: Recipe, name: str, settings: BaseTrainingConfig, dataset: ArtifactRef) -> Work:
     """A tiny base model from nothing."""
     config = {"pretrain": settings.model_dump(mode="json")}
