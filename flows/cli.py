@@ -113,6 +113,48 @@ def verify(
 
 
 @app.command()
+def evaluate(
+    completions: Annotated[
+        list[Path],
+        typer.Option("--completions", metavar="FILE", help="JSON lines (.gz too); repeat to compare models."),
+    ],
+    suite: Annotated[str, typer.Option(help="The name under which the figures stand.")],
+    gold: Annotated[str, typer.Option(metavar="COLUMN", help="The right answer; a.b leads into objects.")] = "gold",
+    gold_after: Annotated[str | None, typer.Option(metavar="TEXT", help="Take what follows it in the gold.")] = None,
+    columns: Annotated[
+        list[str] | None, typer.Option("--column", metavar="COLUMN", help="A text or a list of texts; repeatable.")
+    ] = None,
+    problem: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Lines of one name are samples of one problem.")
+    ] = None,
+    finished: Annotated[str | None, typer.Option(metavar="COLUMN", help="true or false; stop or length.")] = None,
+    contaminated: Annotated[str | None, typer.Option(metavar="COLUMN", help="true where it was trained on.")] = None,
+    verifier: Annotated[str, typer.Option(help="math, choice or exact.")] = "math",
+    style: Annotated[str, typer.Option(help="think, think_answer or think_answer_strict.")] = "think",
+    language: Annotated[str, typer.Option(help="The language of the thoughts, by its code.")] = "en",
+    prefilled: Annotated[bool, typer.Option("--prefilled", help="The prompt had opened the thought.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that judge.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures there.")] = None,
+) -> None:
+    """Figures with intervals from stored completions: pass@1, pass@k, cons@k, form; several files are compared."""
+    from components.evals.completions import Columns
+    from flows.commands.evaluate import evaluate as evaluate_files
+
+    where = Columns(gold, tuple(columns or ("completion",)), gold_after, problem, finished, contaminated)
+    evaluate_files(
+        completions,
+        suite,
+        where,
+        verifier=verifier,
+        style=style,
+        language=language,
+        prefilled=prefilled,
+        workers=workers,
+        json_file=json_file,
+    )
+
+
+@app.command()
 def certify(
     what: Annotated[str, typer.Argument(help="`rewards`, `gradient`, `weights` or `resume`.")],
     kinds: Annotated[list[str] | None, typer.Option("--kind", help="rewards: only this verifier; repeatable.")] = None,

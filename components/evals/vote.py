@@ -100,20 +100,11 @@ def _undecided(ballot: Sequence[Vote]) -> bool:
 def _pairs(problem: int, ballot: Sequence[Vote], merged: _Merged) -> Iterator[_Pair]:
     """Pairs of different wrong answers in the order they were said, as far as they still differ when they are reached."""
     distinct = dict.fromkeys(vote for vote in ballot if vote is not None and vote != GOLD)
-    keys = [key for key in distinct if len(key) <= MAX_CHARS and _sound(key)]
+    keys = [key for key in distinct if key.strip() and len(key) <= MAX_CHARS]
     for place, second in enumerate(keys):
         for first in keys[:place]:
             if merged.root(problem, first) == first and merged.root(problem, second) == second:
                 yield _Pair(problem, first, second)
-
-
-def _sound(key: str) -> bool:
-    """Whether the text can travel: a lone surrogate is no character."""
-    try:
-        key.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return bool(key.strip())
 
 
 def _marked(answer: str) -> str:
