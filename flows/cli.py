@@ -15,6 +15,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+lake = typer.Typer(help="Everything that was ever sampled.", no_args_is_help=True)
+app.add_typer(lake, name="lake")
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as distill.epochs=3.")
 ]
@@ -152,6 +154,28 @@ def evaluate(
         workers=workers,
         json_file=json_file,
     )
+
+
+@lake.command("query")
+def lake_query(
+    sql: Annotated[str, typer.Argument(help="One SELECT over rollouts, evaluations and rescored.")],
+    json_lines: Annotated[bool, typer.Option("--json", help="All rows, as JSON lines.")] = False,
+) -> None:
+    """Ask the lake: SQL over every rollout and every answer of an evaluation in the store."""
+    from flows.commands.lake import query
+
+    query(sql, json_lines)
+
+
+@app.command()
+def rescore(
+    artifacts: Annotated[list[str] | None, typer.Argument(help="RL stages or evaluations; default: all.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that judge.")] = None,
+) -> None:
+    """Judge stored completions by this checkout's verifiers: what flips, and which runs trained on it."""
+    from flows.commands.rescore import rescore_all
+
+    rescore_all(artifacts or [], workers)
 
 
 @app.command()
