@@ -20,7 +20,7 @@ import numpy as np
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from components.evals.paired import sign_flip_p
+from components.evals.paired import LEVEL, sign_flip_p
 from components.evals.stats import pass_at_1, pass_at_1_by_sample
 
 PROBLEMS, SAMPLES, MEANS = (30, 500), (1, 16), (0.5, 0.9)
@@ -63,7 +63,7 @@ def power(problems: int, samples: int, mean: float, gap: float | str, evaluation
         rates = _rates(rng, problems, mean, 1.0)
         other = _rates(rng, problems, mean, 4.0) if isinstance(gap, str) else rates * (1 - gap / mean)
         difference = (rng.binomial(samples, rates) - rng.binomial(samples, other)) / samples
-        seen += sign_flip_p(difference.tolist()) <= 0.05
+        seen += sign_flip_p(difference.tolist()) <= LEVEL
     return seen / evaluations
 
 

@@ -39,8 +39,9 @@ QUESTIONS = {
         "HAVING count(*) FILTER (verdict = 'CORRECT') = 0 ORDER BY asked DESC, prompt_id"
     ),
     "reward by length decile": (
-        "SELECT decile, min(length) AS shortest, max(length) AS longest, avg(reward) AS reward FROM "
-        "(SELECT reward, length, ntile(10) OVER (ORDER BY length) AS decile FROM rollouts) GROUP BY decile ORDER BY decile"
+        "SELECT decile, min(num_tokens) AS shortest, max(num_tokens) AS longest, avg(reward) AS reward FROM "
+        "(SELECT reward, num_tokens, ntile(10) OVER (ORDER BY num_tokens) AS decile FROM rollouts) "
+        "GROUP BY decile ORDER BY decile"
     ),
     "verdict flips after a rescore": (
         "SELECT artifact, before, after, count(*) AS flips FROM rescored WHERE before IS DISTINCT FROM after "
@@ -166,6 +167,7 @@ def make_shard(rng: np.random.Generator, first: int, last: int) -> pa.Table:
             ),
             pa.ListArray.from_arrays(pa.array(offsets), ids),
             pa.ListArray.from_arrays(pa.array(offsets), logprobs),
+            pa.array(lengths),
             pa.array(lengths < 400),
             text,
             pa.array(reward),

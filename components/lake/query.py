@@ -9,9 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 
 from components.errors import ConfigError, DataError
 from components.lake.tables import Source
@@ -25,7 +27,7 @@ SETTINGS = {
     "temp_directory": "",
     "preserve_insertion_order": False,
 }
-DERIVED = {"rollouts": "len(ids) AS length, "}
+COUNTED = "len(ids) AS num_tokens, "  # for lakes from before the column
 
 
 @dataclass(frozen=True)
@@ -79,14 +81,16 @@ def open_lake(sources: Sequence[Source], *, threads: int | None = None) -> Itera
 
 def _view(name: str, files: Sequence[Source]) -> str:
     """One SELECT per artifact, whose facts are constants in it; columns that older files lack are null."""
-    by_facts: dict[tuple[tuple[str, str | None], ...], list[str]] = defaultdict(list)
+    by_facts: dict[tuple[tuple[str, str | None], ...], list[Path]] = defaultdict(list)
     for source in files:
-        by_facts[source.facts].append(_quoted(str(source.path)))
+        by_facts[source.facts].append(source.path)
     selects = []
-    for facts, paths in by_facts.items():
+    for facts, found in by_facts.items():
+        older = name == "rollouts" and "num_tokens" not in pq.read_schema(found[0]).names
+        paths = [_quoted(str(path)) for path in found]
         constants = ", ".join(f"{_quoted(value)}::VARCHAR AS {column}" for column, value in facts)
         selects.append(
-            f"SELECT {constants}, {DERIVED.get(name, '')}* FROM read_parquet([{', '.join(paths)}], union_by_name = true)"
+            f"SELECT {constants}, {COUNTED if older else ''}* FROM read_parquet([{', '.join(paths)}], union_by_name = true)"
         )
     return " UNION ALL BY NAME ".join(selects)
 

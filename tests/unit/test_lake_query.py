@@ -2,11 +2,12 @@
 
 import os
 
+import pyarrow.parquet as pq
 import pytest
 
 from components.errors import ConfigError, DataError, IntegrityError
 from components.lake.query import open_lake
-from components.lake.tables import sources
+from components.lake.tables import Source, sources
 from components.store.objects import open_store
 from flows.commands.lake import query
 from tests.unit.lake_store import fill
@@ -28,7 +29,7 @@ def asked(store, tmp_path):
 def test_rollouts_have_their_stage_and_evaluations_their_suite(asked):
     assert asked.tables == ["evaluations", "rollouts"]
     found = asked.ask(
-        "SELECT artifact, run, stage, dataset, step, prompt_id, sample, length FROM rollouts ORDER BY ALL"
+        "SELECT artifact, run, stage, dataset, step, prompt_id, sample, num_tokens FROM rollouts ORDER BY ALL"
     )
     assert found.columns[:2] == ["artifact", "run"]
     assert found.rows[0] == ("grpo/200000000000", "run-1", "r1_zero", "dataset/100000000000", 1, "a", 0, 3)
@@ -40,9 +41,23 @@ def test_rollouts_have_their_stage_and_evaluations_their_suite(asked):
 def test_the_three_questions(asked):
     never = "SELECT prompt_id FROM rollouts GROUP BY 1 HAVING count(*) FILTER (verdict = 'CORRECT') = 0 ORDER BY 1"
     assert asked.ask(never).rows == [("a",), ("c",)]
-    decile = "SELECT d, avg(reward) FROM (SELECT reward, ntile(2) OVER (ORDER BY length) d FROM rollouts) GROUP BY 1 ORDER BY 1"
+    halves = "SELECT reward, ntile(2) OVER (ORDER BY num_tokens) AS half FROM rollouts"
+    decile = f"SELECT half, avg(reward) FROM ({halves}) GROUP BY 1 ORDER BY 1"
     assert asked.ask(decile).rows == [(1, pytest.approx(1 / 3)), (2, 0.5)]
     assert asked.ask("SELECT rewards['accuracy'] FROM rollouts WHERE prompt_id = 'b'").rows == [(1.0,), (1.0,)]
+
+
+def test_a_lake_from_before_the_column_has_its_lengths_counted(store, tmp_path):
+    files = sources(store, tmp_path / "cache")
+    older = []
+    for number, source in enumerate(files):
+        table = pq.read_table(source.path)
+        path = tmp_path / f"older-{number}.parquet"
+        pq.write_table(table.drop_columns([name for name in ("num_tokens",) if name in table.column_names]), path)
+        older.append(Source(source.table, path, source.facts))
+    lengths = "SELECT prompt_id, num_tokens FROM rollouts ORDER BY ALL"
+    with open_lake(files) as new, open_lake(older) as old:
+        assert new.ask(lengths) == old.ask(lengths)
 
 
 def test_a_long_answer_says_that_there_is_more(asked):
