@@ -39,7 +39,9 @@ def judge_stored(
     scores = [[next(scored) for _ in texts] for texts in completions]
     correct = [[score.verdict is Verdict.CORRECT for score in of_problem] for of_problem in scores]
     answers = [[extract_answer(text, row) for text in texts] for texts, row in zip(completions, rows, strict=True)]
-    ballots = votes(answers, correct, rows, judge)
+    k = min(len(found.texts) for found in stored)  # cons@k takes as many of every problem
+    ballots = votes([said[:k] for said in answers], [marks[:k] for marks in correct], rows, judge)
+    ballots = [ballot + [None] * (len(said) - k) for ballot, said in zip(ballots, answers, strict=True)]
     problems = []
     for found, of_problem, ballot in zip(stored, scores, ballots, strict=True):
         samples = tuple(

@@ -146,6 +146,15 @@ def test_lists_columns_and_lines_are_three_ways_to_say_the_same(tmp_path: Path) 
     assert found[0][0]["format"] == 0.25
 
 
+def test_cons_at_k_takes_as_many_samples_of_every_problem(tmp_path: Path) -> None:
+    """Of six samples the right answer has four, of the first three one, against 0.5 and 1/2."""
+    said = ["\\boxed{7}", "\\boxed{0.5}", "\\boxed{1/2}", *["\\boxed{7}"] * 3]
+    path = written(tmp_path / "a.jsonl", {"gold": 7, "completion": said}, {"gold": 7, "completion": ["7"] * 3})
+    figures, _ = only(evaluated(tmp_path, path))
+    assert figures["cons_at_3"] == 0.5
+    assert figures["pass_at_1"] == pytest.approx((4 / 6 + 1) / 2)
+
+
 def test_a_thought_that_the_prompt_opened_and_nobody_closed_is_no_answer(tmp_path: Path) -> None:
     path = written(tmp_path / "a.jsonl", {"gold": "7", "completion": "\\boxed{7}", "stop": "length"})
     assert only(evaluated(tmp_path, path))[1] == [[1]]
