@@ -14,8 +14,8 @@ import numpy as np
 from components.evals.stats import Estimate, paired_difference
 
 LEVEL = 0.04
-"""p at which models are told apart, a margin below the 5 % that are promised: at 0.05 the test is exact only where the
-signs are a coin's, and 2,000 simulated comparisons came to as many as 5.1 % of false alarms."""
+"""p at which models are told apart: a margin below 5 %, because equally good models that differ in shape have signs that
+are not quite a coin's (``benchmarks/intervals.py``: up to 0.049 false alarms at this level)."""
 GRID = 20160  # shares of k samples are whole multiples of 1 / GRID for k up to 10, 12, 14 to 16, 18, 20, 32, 64
 CELLS = 1 << 20
 
