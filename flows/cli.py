@@ -15,6 +15,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+lake = typer.Typer(help="Everything that was ever sampled.", no_args_is_help=True)
+app.add_typer(lake, name="lake")
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as distill.epochs=3.")
 ]
@@ -141,6 +143,70 @@ def verify(
     from flows.commands.verify import verify as verify_rows
 
     verify_rows(source, out, kind, workers)
+
+
+@app.command()
+def evaluate(
+    completions: Annotated[
+        list[Path],
+        typer.Option("--completions", metavar="FILE", help="JSON lines (.gz too); repeat to compare models."),
+    ],
+    suite: Annotated[str, typer.Option(help="The name under which the figures stand.")],
+    gold: Annotated[str, typer.Option(metavar="COLUMN", help="The right answer; a.b leads into objects.")] = "gold",
+    gold_after: Annotated[str | None, typer.Option(metavar="TEXT", help="Take what follows it in the gold.")] = None,
+    columns: Annotated[
+        list[str] | None, typer.Option("--column", metavar="COLUMN", help="A text or a list of texts; repeatable.")
+    ] = None,
+    problem: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Lines of one name are samples of one problem.")
+    ] = None,
+    finished: Annotated[str | None, typer.Option(metavar="COLUMN", help="true or false; stop or length.")] = None,
+    contaminated: Annotated[str | None, typer.Option(metavar="COLUMN", help="true where it was trained on.")] = None,
+    verifier: Annotated[str, typer.Option(help="math, choice or exact.")] = "math",
+    style: Annotated[str, typer.Option(help="think, think_answer or think_answer_strict.")] = "think",
+    language: Annotated[str, typer.Option(help="The language of the thoughts, by its code.")] = "en",
+    prefilled: Annotated[bool, typer.Option("--prefilled", help="The prompt had opened the thought.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that judge.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures there.")] = None,
+) -> None:
+    """Figures with intervals from stored completions: pass@1, pass@k, cons@k, form; several files are compared."""
+    from components.evals.completions import Columns
+    from flows.commands.evaluate import evaluate as evaluate_files
+
+    where = Columns(gold, tuple(columns or ("completion",)), gold_after, problem, finished, contaminated)
+    evaluate_files(
+        completions,
+        suite,
+        where,
+        verifier=verifier,
+        style=style,
+        language=language,
+        prefilled=prefilled,
+        workers=workers,
+        json_file=json_file,
+    )
+
+
+@lake.command("query")
+def lake_query(
+    sql: Annotated[str, typer.Argument(help="One SELECT over rollouts, evaluations and rescored.")],
+    json_lines: Annotated[bool, typer.Option("--json", help="All rows, as JSON lines.")] = False,
+) -> None:
+    """Ask the lake: SQL over every rollout and every answer of an evaluation in the store."""
+    from flows.commands.lake import query
+
+    query(sql, json_lines)
+
+
+@app.command()
+def rescore(
+    artifacts: Annotated[list[str] | None, typer.Argument(help="RL stages or evaluations; default: all.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that judge.")] = None,
+) -> None:
+    """Judge stored completions by this checkout's verifiers: what flips, and which runs trained on it."""
+    from flows.commands.rescore import rescore_all
+
+    rescore_all(artifacts or [], workers)
 
 
 @app.command()

@@ -14,6 +14,8 @@ from components.store.artifact import find, materialize, read_manifest
 from components.tracking.registry import Promotion, Registry, append_promotion, promotions
 from tasks.session import Session, StageOutcome, current_session
 
+FIGURES = ("format", "pass_at_1_low", "pass_at_1_high")
+
 
 class Champion(BaseModel):
     """The outcome of a gate: who reigns now, and why."""
@@ -66,10 +68,12 @@ def _decide(session: Session, gate: GateConfig, evaluation: StageOutcome, reigni
     if reigning is not None and find(session.store, reigning.evaluation.kind, reigning.evaluation.fingerprint):
         old = problem_means(materialize(session.store, reigning.evaluation, session.settings.cache), gate.suite)
     new = problem_means(materialize(session.store, evaluation.ref, session.settings.cache), gate.suite)
+    figures = {name: float(evaluation.metrics[f"{gate.suite}/{name}"] or 0.0) for name in FIGURES}
     return decide(
         new,
         old,
-        form=float(evaluation.metrics[f"{gate.suite}/format"] or 0.0),
+        form=figures["format"],
+        interval=(figures["pass_at_1_low"], figures["pass_at_1_high"]),
         min_pass_at_1=gate.min_pass_at_1,
         min_format=gate.min_format,
         max_drop=gate.max_drop,

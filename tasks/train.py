@@ -25,7 +25,7 @@ def pretrain(recipe: Recipe, name: str, settings: BaseTrainingConfig, dataset: A
     return Work(name, "pretrain", recipe, config, {"dataset": dataset}, settings.steps)
 
 
-@stage("grpo", version="3")
+@stage("grpo", version="4")
 def train_grpo(
     recipe: Recipe,
     name: str,

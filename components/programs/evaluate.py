@@ -1,10 +1,9 @@
 """Evaluation of one model on all suites of the recipe: every answer kept, figures with intervals."""
 
 import json
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +12,9 @@ from components.config.stages import SuiteConfig
 from components.data.files import load_rows
 from components.data.schema import Row
 from components.evals.answers import extract_answer
-from components.evals.stats import cons_at_k, pass_at_1, pass_at_k
+from components.evals.contamination import load_flags
+from components.evals.figures import Problem, Sample, suite_figures
+from components.evals.vote import Vote, votes
 from components.programs.language_model import LanguageModel, open_model, scoring
 from components.programs.spec import Spec
 from components.rewards.score import Scored
@@ -21,6 +22,7 @@ from components.sampling.base import Completion, Request, Sampling
 from components.seeds import derive_seed
 from components.tracking.metrics import Spool
 
+T = TypeVar("T")
 SAMPLE_SEED = 20250122  # evaluation draws the same numbers in every run, whatever the recipe's seed
 
 
@@ -42,9 +44,10 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
 
 def evaluate(spec: Spec, lm: LanguageModel, name: str, suite: SuiteConfig, rows: Sequence[Row]) -> dict[str, float]:
     """k samples of every row, scored; writes ``<suite>.parquet`` and returns the suite's figures."""
-    repeated = [row for row in rows for _ in range(suite.samples)]
+    k = suite.samples
+    repeated = [row for row in rows for _ in range(k)]
     requests = [
-        Request(lm.encode_prompt(row), derive_seed(SAMPLE_SEED, name, suite.version, row.id, index % suite.samples))
+        Request(lm.encode_prompt(row), derive_seed(SAMPLE_SEED, name, suite.version, row.id, index % k))
         for index, row in enumerate(repeated)
     ]
     with scoring(spec, lm, {"accuracy": 1.0}) as score, lm.sampler(spec) as sampler:
@@ -55,43 +58,37 @@ def evaluate(spec: Spec, lm: LanguageModel, name: str, suite: SuiteConfig, rows:
         )
         texts = [lm.decode(c.ids) for c in completions]
         scored = score(texts, repeated)
-    answers = [extract_answer(text, row) for text, row in zip(texts, repeated, strict=True)]
-    _write_answers(spec.out / f"{name}.parquet", repeated, completions, texts, answers, scored, suite.samples)
-    return figures(suite.samples, rows, completions, answers, scored)
+        answers = [extract_answer(text, row) for text, row in zip(texts, repeated, strict=True)]
+        correct = [s.verdict == "CORRECT" for s in scored]
+        ballots = votes(_by_problem(answers, k), _by_problem(correct, k), rows, score.judge)
+    flags = load_flags(spec.inputs["dataset"], name)
+    contaminated = [None if flags is None else row.id in flags for row in rows]
+    problems = [
+        Problem(row.id, row.level, flag, tuple(map(_sample, completions_of, scored_of, ballot)))
+        for row, flag, completions_of, scored_of, ballot in zip(
+            rows, contaminated, _by_problem(completions, k), _by_problem(scored, k), ballots, strict=True
+        )
+    ]
+    flagged = [flag for flag in contaminated for _ in range(k)]
+    _write_answers(spec.out / f"{name}.parquet", repeated, completions, texts, answers, scored, flagged, k)
+    return suite_figures(problems, votes=all(row.verifier != "code" for row in rows))
 
 
-def figures(
-    samples: int,
-    rows: Sequence[Row],
-    completions: Sequence[Completion],
-    answers: Sequence[str | None],
-    scored: Sequence[Scored],
-) -> dict[str, float]:
-    """The suite's table: pass@1 with its interval, pass@k, cons@k, format, language, length, truncation, by level."""
-    blocks = [range(i, i + samples) for i in range(0, len(scored), samples)]
-    correct = [[scored[i].verdict == "CORRECT" for i in block] for block in blocks]
-    one = pass_at_1(correct)
-    spoken = [s.language for s in scored if s.language is not None]
-    num = len(scored)
-    result = {
-        "pass_at_1": one.mean,
-        "pass_at_1_low": one.low,
-        "pass_at_1_high": one.high,
-        f"pass_at_{samples}": pass_at_k(correct, samples),
-        f"cons_at_{samples}": cons_at_k([[answers[i] for i in block] for block in blocks], correct),
-        "format": sum(s.format_ok for s in scored) / num,
-        "language": sum(spoken) / len(spoken) if spoken else 0.0,
-        "length": sum(len(c.ids) for c in completions) / num,
-        "truncated": sum(not c.finished for c in completions) / num,
-        "reflection": sum(s.reflections > 0 for s in scored) / num,
-        "unscored": sum(s.total is None for s in scored) / num,
-        "problems": float(len(rows)),
-    }
-    levels: dict[int, list[list[bool]]] = defaultdict(list)
-    for row, marks in zip(rows, correct, strict=True):
-        if row.level is not None:
-            levels[row.level].append(marks)
-    return result | {f"pass_at_1_level_{level}": pass_at_1(marks).mean for level, marks in sorted(levels.items())}
+def _by_problem(values: Sequence[T], samples: int) -> list[Sequence[T]]:
+    return [values[start : start + samples] for start in range(0, len(values), samples)]
+
+
+def _sample(completion: Completion, scored: Scored, vote: Vote) -> Sample:
+    return Sample(
+        correct=scored.verdict == "CORRECT",
+        vote=vote,
+        format_ok=scored.format_ok,
+        language=scored.language,
+        length=len(completion.ids),
+        finished=completion.finished,
+        reflections=scored.reflections,
+        scored=scored.total is not None,
+    )
 
 
 def _write_answers(
@@ -101,6 +98,7 @@ def _write_answers(
     texts: Sequence[str],
     answers: Sequence[str | None],
     scored: Sequence[Scored],
+    contaminated: Sequence[bool | None],
     samples: int,
 ) -> None:
     table = pa.table(
@@ -109,6 +107,7 @@ def _write_answers(
             "prompt": [row.prompt for row in rows],
             "gold": [row.answer for row in rows],
             "level": pa.array([row.level for row in rows], pa.int32()),
+            "contaminated": pa.array(contaminated, pa.bool_()),
             "sample": [index % samples for index in range(len(rows))],
             "text": list(texts),
             "answer": pa.array(answers, pa.string()),

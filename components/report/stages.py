@@ -123,7 +123,7 @@ def headline(metrics_by_model: Mapping[str, Metrics], suite: str) -> str:
 
 
 def share_interval(metrics: Metrics, key: str) -> tuple[float, float] | None:
-    """The 95 % interval of a share, cut at 0 and 1, where the normal approximation knows no bounds."""
+    """The 95 % interval of a share, never beyond 0 and 1, whatever was stored."""
     low, high = metrics.get(f"{key}_low"), metrics.get(f"{key}_high")
     return None if low is None or high is None else (max(0.0, low), min(1.0, high))
 
@@ -142,4 +142,4 @@ def _votes(metrics_by_model: Mapping[str, Metrics], suite: str) -> list[str]:
     found = {
         key.removeprefix(prefix) for metrics in metrics_by_model.values() for key in metrics if key.startswith(prefix)
     }
-    return sorted(found, key=int)
+    return sorted((k for k in found if k.isdecimal()), key=int)  # their intervals have names that go on

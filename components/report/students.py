@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from components.evals.compare import problem_means
-from components.evals.stats import paired_difference
+from components.evals.paired import compare
 
 
 def verdict(evaluations: Mapping[str, Path], suite: str) -> str | None:
-    """One sentence: which student is ahead on ``suite``, by the 95 % interval of the paired difference.
+    """One sentence: which student is ahead on ``suite``, by the paired test on the same problems.
 
     None where one of the two was not evaluated, or on fewer than two common problems.
     """
@@ -19,16 +19,17 @@ def verdict(evaluations: Mapping[str, Path], suite: str) -> str | None:
     common = sorted(set(distilled) & set(alone))
     if len(common) < 2:
         return None
-    gap = paired_difference([distilled[p] for p in common], [alone[p] for p in common])
+    found = compare(distilled, alone)
+    gap = found.difference
     taught, learned = (sum(means[p] for p in common) / len(common) for means in (distilled, alone))
     who = (
         "the distilled student is ahead of the one trained by RL only"
-        if gap.low > 0
+        if found.verdict == "better"
         else "the student trained by RL only is ahead of the distilled one"
-        if gap.high < 0
+        if found.verdict == "worse"
         else "neither student is clearly ahead"
     )
     return (
         f"On {suite} {who}: pass@1 {taught:.3f} distilled, {learned:.3f} by RL only; difference {gap.mean:+.3f} "
-        f"(95 % interval {gap.low:+.3f} to {gap.high:+.3f}, paired over {len(common):,} problems)."
+        f"(95 % interval {gap.low:+.3f} to {gap.high:+.3f}, paired over {len(common):,} problems, p = {found.p:.2g})."
     )

@@ -22,6 +22,7 @@ SCHEMA = pa.schema(
         ("prompt_ids", pa.list_(pa.int32())),
         ("ids", pa.list_(pa.int32())),
         ("logprobs", pa.list_(pa.float32())),
+        ("num_tokens", pa.int32()),
         ("finished", pa.bool_()),
         ("text", pa.string()),
         ("reward", pa.float64()),
@@ -60,6 +61,7 @@ def _row(step: int, rollout: Rollout, advantage: float) -> dict[str, Any]:
         "prompt_ids": rollout.prompt_ids,
         "ids": rollout.ids,
         "logprobs": rollout.logprobs,
+        "num_tokens": len(rollout.ids),  # asked for more often than anything else; counting reads every token
         "finished": rollout.finished,
         "text": rollout.text,
         "reward": rollout.reward,

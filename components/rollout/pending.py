@@ -15,7 +15,10 @@ from components.rollout.types import Rollout
 
 LISTS = ("prompt_ids", "ids", "logprobs")
 EXACT = pa.field("logprobs", pa.list_(pa.float64()))
-SCHEMA = pa.schema([EXACT if field.name == EXACT.name else field for field in lake.SCHEMA if field.name != "advantage"])
+FOUND_LATER = ("advantage", "num_tokens")
+SCHEMA = pa.schema(
+    [EXACT if field.name == EXACT.name else field for field in lake.SCHEMA if field.name not in FOUND_LATER]
+)
 
 
 def write_pending(path: Path, steps: Mapping[int, Sequence[Rollout]]) -> None:

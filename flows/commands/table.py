@@ -25,7 +25,7 @@ def closing_table(console: Console, recipe: Recipe, summary: dict[str, Any], set
         for name in columns:
             table.add_column(name, justify="left" if name == "stage" else "right", no_wrap=name == "stage")
         for row in rows:
-            table.add_row(*(row[name] for name in columns))
+            table.add_row(*(_cell(row, name) for name in columns))
         console.print(table)
     reused = sum(stage["reused"] for stage in summary["stages"])
     console.print(f"{len(summary['stages'])} stages, {reused} reused, {summary['seconds']:.1f} s")
@@ -37,8 +37,14 @@ def closing_table(console: Console, recipe: Recipe, summary: dict[str, Any], set
         console.print(f"{label:<10} {place}", soft_wrap=True)
 
 
+def _cell(row: dict[str, str], name: str) -> str:
+    """A figure, with its 95 % interval where it has one: ``0.981 (0.966 to 0.990)``."""
+    interval = row.get(name.replace("pass@1", "95 % interval")) if name.endswith("pass@1") else None
+    return f"{row[name]} ({interval})" if interval else row[name]
+
+
 def _worth_a_column(name: str, suites: list[str]) -> bool:
-    """All of the first suite but its intervals, pass@1 of the others; the report has the rest."""
+    """All of the first suite, pass@1 of the others; intervals stand beside pass@1, and the report has the rest."""
     suite, _, figure = name.partition(" ")
     if suite in suites[1:]:
         return figure == "pass@1"

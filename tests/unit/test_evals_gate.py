@@ -23,6 +23,19 @@ def test_below_a_floor_it_stays_shut(changed):
     assert not decide(make_marks(1.0, 0.5), None, **(FLOORS | changed)).passed
 
 
+def test_the_interval_and_the_verdict_are_said_and_decide_nothing():
+    unsure = decide(make_marks(1.0, 0.5), None, interval=(0.1, 0.9), **FLOORS)
+    assert unsure.passed
+    assert "pass@1 0.750 (0.100 to 0.900; at least 0.500)" in unsure.reasons
+    old = make_marks(*[0.7] * 100)
+    better = decide({problem: 0.8 for problem in old}, old, **FLOORS)
+    assert better.passed
+    assert better.reasons[-1].endswith(": better")
+    worse = decide({problem: 0.69 for problem in old}, old, **FLOORS)
+    assert worse.passed, "the drop is shown, and it is allowed"
+    assert worse.reasons[-1].endswith(": worse")
+
+
 def test_the_floors_themselves_are_enough():
     assert decide(make_marks(0.5), None, **(FLOORS | {"form": 0.9})).passed
 
@@ -51,7 +64,10 @@ def test_only_problems_that_both_answered_are_compared():
     new = {"a": 1.0, "b": 1.0, "new": 0.0}
     decision = decide(new, {"a": 1.0, "b": 1.0, "old": 0.0}, **FLOORS)
     assert decision.passed
-    assert "against the champion on 2 problems: +0.000 (+0.000 to +0.000; at least -0.020)" in decision.reasons
+    said = (
+        "against the champion on 2 problems: +0.000 (+0.000 to +0.000; at least -0.020): no difference shown at n = 2"
+    )
+    assert said in decision.reasons
 
 
 def test_a_champion_of_other_problems_cannot_be_beaten():

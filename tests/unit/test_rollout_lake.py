@@ -45,6 +45,7 @@ def test_every_rollout_comes_back_with_all_it_carried(tmp_path):
     assert len(rows) == len(members) == 20
     for row, (step, rollout, advantage) in zip(rows, members, strict=True):
         assert (row.pop("step"), row.pop("advantage")) == (step, advantage)
+        assert row.pop("num_tokens") == len(rollout.ids)
         assert dict(row.pop("rewards")) == rollout.rewards
         for name in ("prompt_ids", "ids", "logprobs"):
             assert tuple(row.pop(name)) == getattr(rollout, name)

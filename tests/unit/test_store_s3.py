@@ -14,11 +14,14 @@ from pathlib import Path
 import pytest
 
 from components.errors import IntegrityError, LeaseHeldError, ObjectMissingError, StoreError, StoreUnavailable
+from components.lake.query import open_lake
+from components.lake.tables import sources
 from components.store import objects
 from components.store.artifact import all_artifacts, find, materialize, publish, resolve, verify
 from components.store.checkpoint import Checkpoints
 from components.store.lease import Lease
 from components.store.objects import open_store
+from tests.unit.lake_store import fill
 
 pytest.importorskip("moto.server")
 pytest.importorskip("s3fs")
@@ -363,3 +366,17 @@ def test_a_lease_whose_renewals_lose_their_answers_stays_ours(store, proxy):
     lease.release()
     assert proxy.lost == 1
     assert store.list() == []
+
+
+def test_the_lake_s_files_are_fetched_once_and_proved(store, tmp_path):
+    fill(store, tmp_path / "made")
+    files = sources(store, tmp_path / "cache")
+    assert all(source.path.is_relative_to(tmp_path / "cache") for source in files)
+    with open_lake(files) as lake:
+        assert lake.ask("SELECT count(*) FROM rollouts").rows == [(6,)]
+    stamps = [source.path.stat().st_mtime_ns for source in files]
+    assert [source.path.stat().st_mtime_ns for source in sources(store, tmp_path / "cache")] == stamps
+    size = files[0].path.stat().st_size
+    files[0].path.write_bytes(b"x" * size)
+    with pytest.raises(IntegrityError, match="is not what"):
+        sources(store, tmp_path / "cache")
