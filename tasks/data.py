@@ -10,7 +10,7 @@ from components.store.manifest import ArtifactRef
 from tasks.stage import Work, stage
 
 
-@stage("dataset", version="1")
+@stage("dataset", version="2")
 def curate_data(recipe: Recipe, name: str = "curate") -> Work:
     """Problems and suites from the recipe's sources, which are identified by their bytes."""
     data = recipe.data

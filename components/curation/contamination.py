@@ -14,22 +14,24 @@ reworded    most of the problem's masked shingles stand close together in the ro
 A row is read by its prompt and by its completion: a problem may leak into a chain too.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 import numpy as np
 import numpy.typing as npt
 
-from components.curation.evaluation import Evaluation, Problem
+from components.curation.evaluation import Evaluation
 from components.curation.hashing import Texts, Vocabulary
+from components.curation.passages import Passage, closest, covered, longest
 from components.curation.settings import Curation
-from components.curation.text import NUMBER, is_number, pieces, spelling, words
+from components.curation.text import normalise, words
 
 RULES = ("identical", "key", "whole", "variant", "ngram", "reworded")
 SAME_NUMBERS = 0.8
 """Share of a problem's numbers that a row must state to be the same problem in other words."""
+MANY_WORDS = 20
+SHORT_PROBLEM = 0.15
+"""A problem of fewer words is told by its shingles and numbers only with so much more of the shingles, or the same answer."""
 _MAX_SHARED = 200
 _CELLS = 2_000_000
 
@@ -57,6 +59,7 @@ class Matcher:
     def match(
         self,
         texts: Sequence[str],
+        answers: Sequence[str],
         keys: Sequence[str | None],
         run: tuple[npt.NDArray[np.uint64], Texts],
         vocabulary: Vocabulary,
@@ -75,14 +78,17 @@ class Matcher:
                 found += [self._met(row, place, "key", 1.0, key) for place in evaluation.by_key.get(key, ())]
         hashes, offsets = vocabulary.read([words(text) for text in texts])
         runs = Texts(hashes[:, 0], offsets).runs(settings.ngram, short=False)
-        covered = set(self._ngrams(runs))
+        candidates = set(self._ngrams(runs))
         if settings.near:
             found += self._wholes(tokens, texts)
-            covered |= set(self._near(Texts(table[:, 1], tokens.offsets)))
-        for text, place in sorted(covered):
-            match = self._judge(text, texts[text], place)
-            if match is not None:
-                found.append(match)
+            candidates |= set(self._near(Texts(table[:, 1], tokens.offsets)))
+        by_text: dict[int, list[int]] = {}
+        for text, place in sorted(candidates):
+            by_text.setdefault(text, []).append(place)
+        for text, places in by_text.items():
+            passage = Passage(texts[text])
+            judged = (self._judge(text // 2, passage, answers[text // 2], place) for place in places)
+            found += [match for match in judged if match is not None]
         return _first_of_each(found, self._rules)
 
     def _met(self, row: int, place: int, rule: str, similarity: float, shared: str) -> Match:
@@ -118,25 +124,24 @@ class Matcher:
             text, problem = np.nonzero(counts >= np.maximum(1, least * evaluation.sizes))
             yield from zip((text + begin).tolist(), problem.tolist(), strict=True)
 
-    def _judge(self, text: int, normalised: str, place: int) -> Match | None:
-        """The rule by which this text meets this problem, of those that compare word by word."""
+    def _judge(self, row: int, passage: Passage, answer: str, place: int) -> Match | None:
+        """The rule by which a text meets a problem, of those that compare word by word."""
         settings, problem = self._settings, self._evaluation.problems[place]
-        theirs = words(normalised)
-        share, shared = _covered(theirs, problem.words, settings.ngram)
+        share, shared = covered(passage.words, problem.words, settings.ngram)
         by_words = share > 0 and share >= settings.ngram_share
-        if not settings.near:
-            return self._met(text // 2, place, "ngram", share, shared) if by_words else None
-        spelled = [token for piece in pieces(normalised) if (token := spelling(piece)) is not None]
-        if len(problem.words) >= settings.ngram:
-            close = _closest(spelled, problem, settings.shingle, 1)
-            other_numbers = close.numbers < SAME_NUMBERS and problem.letters >= settings.ngram
-            if other_numbers and close.jaccard >= settings.similar and (settings.drop_variants or not by_words):
-                return self._met(text // 2, place, "variant", close.jaccard, shared or _longest(theirs, problem.words))
+        if not settings.near or len(problem.words) < settings.ngram:
+            return self._met(row, place, "ngram", share, shared) if by_words else None
+        close = closest(passage, problem, settings.shingle, 1)
+        other_numbers = close.numbers < SAME_NUMBERS and problem.letters >= settings.ngram
+        if other_numbers and close.jaccard >= settings.similar and (settings.drop_variants or not by_words):
+            return self._met(row, place, "variant", close.jaccard, shared or longest(passage, problem))
         if by_words:
-            return self._met(text // 2, place, "ngram", share, shared)
-        wide = _closest(spelled, problem, settings.shingle, 2)
-        if wide.numbers >= SAME_NUMBERS and wide.contained >= settings.reworded:
-            return self._met(text // 2, place, "reworded", wide.contained, _longest(theirs, problem.words))
+            return self._met(row, place, "ngram", share, shared)
+        wide = closest(passage, problem, settings.shingle, 2)
+        telling = problem.letters >= MANY_WORDS or (problem.answer != "" and normalise(answer) == problem.answer)
+        least = settings.reworded if telling else settings.reworded + SHORT_PROBLEM
+        if wide.numbers >= SAME_NUMBERS and wide.contained >= least:
+            return self._met(row, place, "reworded", wide.contained, longest(passage, problem))
         return None
 
 
@@ -145,65 +150,3 @@ def _first_of_each(found: list[Match], rules: Sequence[str]) -> list[Match]:
     for match in sorted(found, key=lambda m: (m.row, m.suite, rules.index(m.rule), -m.similarity, m.problem, m.shared)):
         best.setdefault((match.row, match.suite), match)
     return list(best.values())
-
-
-def _covered(text: list[str], problem: list[str], width: int) -> tuple[float, str]:
-    """The share of the problem's words that lie in runs of ``width`` words of the text, and the longest such run."""
-    runs = {tuple(text[start : start + width]) for start in range(len(text) - width + 1)}
-    held = [False] * len(problem)
-    for start in range(len(problem) - width + 1):
-        if tuple(problem[start : start + width]) in runs:
-            held[start : start + width] = [True] * width
-    longest = begin = 0
-    for place in range(len(problem) + 1):
-        if place < len(problem) and held[place]:
-            continue
-        if place - begin > longest:
-            longest, best = place - begin, begin
-        begin = place + 1
-    return (sum(held) / len(problem), " ".join(problem[best : best + longest])) if longest else (0.0, "")
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """The stretch of a text that is nearest to a problem, numbers masked."""
-
-    contained: float
-    """Share of the problem's shingles."""
-    jaccard: float
-    numbers: float
-    """Share of the problem's numbers that stand there."""
-
-
-def _closest(text: list[str], problem: Problem, width: int, times: int) -> Stretch:
-    """Over all stretches ``times`` as long as the problem: in a long text common words would add up to any problem."""
-    wanted = set(_runs(problem.tokens, width))
-    length = times * len(problem.tokens)
-    runs = _runs(text, width)
-    hits = [place for place, run in enumerate(runs) if run in wanted]
-    inside: Counter[tuple[str, ...]] = Counter()
-    first = best = begin = end = 0
-    for last, place in enumerate(hits):
-        inside[runs[place]] += 1
-        while place - hits[first] >= length:
-            inside[runs[hits[first]]] -= 1
-            inside += Counter()  # forgets what has come down to zero
-            first += 1
-        if len(inside) > best:
-            best, begin, end = len(inside), hits[first], place + 1
-    either = len(wanted | set(runs[begin:end]))
-    stretch = text[max(0, begin - width) : end + 2 * width]
-    numbers = Counter(problem.numbers)
-    stated = (numbers & Counter(filter(is_number, stretch))).total()
-    return Stretch(best / len(wanted), best / either, stated / numbers.total() if numbers else 1.0)
-
-
-def _runs(tokens: list[str], width: int) -> list[tuple[str, ...]]:
-    masked = [NUMBER if is_number(token) else token for token in tokens]
-    return [tuple(masked[start : start + width]) for start in range(max(1, len(masked) - width + 1))]
-
-
-def _longest(text: list[str], problem: list[str]) -> str:
-    """The longest run of words that both have."""
-    run = SequenceMatcher(None, text, problem, autojunk=False).find_longest_match()
-    return " ".join(text[run.a : run.a + run.size])

@@ -45,7 +45,7 @@ def describe(task: Task) -> list[Match]:
         return []
     normalised = [normalise(text or "") for prompt, completion, _ in texts for text in (prompt, completion)]
     keys: Sequence[str | None] = [None if task.key is None else task.key(row) for row in rows]
-    return matcher.match(normalised, keys, (table, runs), words)
+    return matcher.match(normalised, [row.answer for row in rows], keys, (table, runs), words)
 
 
 @lru_cache(maxsize=1)

@@ -70,7 +70,9 @@ def same(values: Hashes | npt.NDArray[np.bytes_], active: Rows) -> tuple[Rows, d
     """The first row of every value, in order, and for every other row that first one."""
     _, first, group = np.unique(values[active], return_index=True, return_inverse=True)
     others = np.flatnonzero(first[group] != np.arange(len(active)))
-    return active[np.sort(first)], dict(zip(active[others].tolist(), active[first[group[others]]].tolist(), strict=True))
+    return active[np.sort(first)], dict(
+        zip(active[others].tolist(), active[first[group[others]]].tolist(), strict=True)
+    )
 
 
 def alike(sets: Sets, least: float) -> Callable[[int, int], float | None]:

@@ -1,9 +1,10 @@
 """The evaluation problems of all suites, indexed for everything that a training row may share with one of them."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,10 @@ import numpy.typing as npt
 from components.curation.features import token_vocabulary
 from components.curation.hashing import Hashes, Texts, Vocabulary, hash_text
 from components.curation.settings import Curation
-from components.curation.text import is_number, normalise, pieces, tokens, words
+from components.curation.text import is_number, masked_runs, normalise, pieces, tokens, words
 from components.data.schema import Row
 
-FEWEST_TOKENS = 4
+FEWEST_TOKENS = 3
 """A problem of fewer tokens is matched only as a row's whole text: inside another text it says nothing."""
 _BITS = 22
 Key = Callable[[Row], str]
@@ -28,6 +29,8 @@ class Problem:
     suite: str
     id: str
     prompt: str
+    answer: str
+    """Normalised."""
     key: str | None
 
     @cached_property
@@ -39,13 +42,18 @@ class Problem:
         return tokens(self.prompt)
 
     @cached_property
-    def numbers(self) -> list[str]:
-        return [token for token in self.tokens if is_number(token)]
+    def figures(self) -> Counter[str]:
+        """Its numbers."""
+        return Counter(token for token in self.tokens if is_number(token))
 
     @cached_property
     def letters(self) -> int:
         """Tokens that are words: a formula of many signs is no text that could be told from another."""
-        return sum(token[0].isalpha() and not is_number(token) for token in self.tokens)
+        return sum(len(token) > 1 and token.isalpha() and not is_number(token) for token in self.tokens)
+
+    @cache  # noqa: B019 - problems live as long as the process
+    def masked(self, width: int) -> frozenset[tuple[str, ...]]:
+        return frozenset(masked_runs(self.tokens, width))
 
 
 class Postings:
@@ -87,14 +95,21 @@ class Evaluation:
         plain = [normalise(problem.prompt) for problem in self.problems]
         self.lengths = np.array([len(problem.words) for problem in self.problems], np.int64)
         self.ngrams = Postings(
-            Texts(*_column(word_vocabulary().read([words(text) for text in plain]), 0)).runs(settings.ngram, short=False)
+            Texts(*_column(word_vocabulary().read([words(text) for text in plain]), 0)).runs(
+                settings.ngram, short=False
+            )
         )
         table, offsets = token_vocabulary().read([pieces(text) for text in plain])
         short = self.lengths < settings.ngram
-        whole, self.masked = Texts(table[:, 0], offsets), Texts(table[:, 1], offsets).runs(settings.shingle, short=True).sets()
+        whole, self.masked = (
+            Texts(table[:, 0], offsets),
+            Texts(table[:, 1], offsets).runs(settings.shingle, short=True).sets(),
+        )
         self.wholes: dict[int, dict[int, list[int]]] = {}
         for place in np.flatnonzero(short & (whole.lengths >= FEWEST_TOKENS)):
-            run = Texts(whole.of(place), np.array([0, whole.lengths[place]])).runs(int(whole.lengths[place]), short=False)
+            run = Texts(whole.of(place), np.array([0, whole.lengths[place]])).runs(
+                int(whole.lengths[place]), short=False
+            )
             self.wholes.setdefault(int(whole.lengths[place]), {}).setdefault(int(run.hashes[0]), []).append(int(place))
         self.sizes = np.where(short, np.iinfo(np.int64).max // 2, self.masked.lengths)  # short ones never nearly match
         self.shingles = Postings(self.masked)
@@ -116,7 +131,10 @@ def dump_problems(suites: Mapping[str, Iterable[Row]], key: Key | None, path: Pa
             counts[suite] = 0
             for row in rows:
                 counts[suite] += 1
-                stream.write(json.dumps([suite, row.id, row.prompt, None if key is None else key(row)]) + "\n")
+                stream.write(
+                    json.dumps([suite, row.id, row.prompt, normalise(row.answer), None if key is None else key(row)])
+                    + "\n"
+                )
     return counts
 
 

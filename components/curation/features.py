@@ -65,7 +65,10 @@ def features(
     skeletons = masked.runs(width, short=True).sets() if near else _prompts(shingles)
     salted = shingles.hashes ^ (_COMPLETION * (shingles.owners() % 2).astype(np.uint64))
     found = Features(
-        text=np.array([_digest(*plain[i : i + 2], rows[i // 2][1]) for i in range(0, len(plain), 2)], "S16"),
+        text=np.array(
+            [_digest(plain[i], None if rows[i // 2][1] is None else plain[i + 1]) for i in range(0, len(plain), 2)],
+            "S16",
+        ),
         answer=np.array([hash_text(normalise(answer)) for _, _, answer in rows], np.uint64),
         figures=mix(texts.sums(mix(table[:, 0]) * table[:, 2])[::2]),
         skeleton=masked.in_order(),
@@ -80,7 +83,7 @@ def features(
 def bands(sets: Texts) -> Hashes:
     """[band, row]: rows whose signatures agree on all positions of a band have one key there."""
     if not len(sets.hashes):
-        return _none(len(sets.lengths))
+        return np.zeros((BANDS, len(sets.lengths)), np.uint64)
     matrix = rensa.RMinHash.digest_matrix_from_flat_token_hashes(
         sets.hashes, sets.offsets.astype(np.uint64), BANDS * BAND_ROWS, SEED
     )
@@ -97,10 +100,10 @@ def _prompts(texts: Texts) -> Texts:
     return Texts(texts.hashes[keep], np.concatenate([np.zeros(1, np.int64), np.cumsum(texts.lengths[::2])]))
 
 
-def _digest(prompt: str, completion: str, given: str | None) -> bytes:
+def _digest(prompt: str, completion: str | None) -> bytes:
     """16 bytes that cannot be made to meet. The completion counts: a teaching set holds several chains for one prompt."""
-    parts = prompt.encode(), b"" if given is None else b"\0" + completion.encode()
-    return hashlib.blake2b(b"\0".join(parts), digest_size=16).digest()
+    text = prompt if completion is None else f"{prompt}\0{completion}"
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def _none(num: int) -> Hashes:

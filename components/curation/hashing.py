@@ -56,7 +56,9 @@ class Texts:
     def in_order(self) -> Hashes:
         """One hash for the sequence of every text's tokens."""
         places = np.arange(len(self.hashes)) - self.offsets[:-1].repeat(self.lengths)
-        return mix(self.sums(mix(self.hashes ^ mix(places.astype(np.uint64) * _GOLDEN))) + self.lengths.astype(np.uint64))
+        return mix(
+            self.sums(mix(self.hashes ^ mix(places.astype(np.uint64) * _GOLDEN))) + self.lengths.astype(np.uint64)
+        )
 
     def runs(self, width: int, *, short: bool) -> "Texts":
         """The hash of every run of ``width`` tokens; with ``short``, a text of fewer tokens is one run, else none."""

@@ -34,22 +34,23 @@ def available() -> int:
 def map_shards(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[Result]:
     """``function`` of every task, in order; in this process where one worker is enough.
 
-    ``function`` is a module's own and may be called again for a task whose worker died. What it raises is raised here.
+    ``function`` is a module's own and may be called again for a task whose worker died. What it raises is raised here,
+    for the first task that raises.
     """
     if min(workers, len(tasks)) <= 1:
         yield from map(function, tasks)
         return
-    done: dict[int, Result] = {}
+    done: dict[int, Future[Result]] = {}
     deaths = given = 0
     while given < len(tasks):
         left = [place for place in range(given, len(tasks)) if place not in done]
         before = len(left)
         try:
-            for place, result in _one_pool(function, tasks, left, workers):
-                done[place] = result
+            for place, future in _one_pool(function, tasks, left, workers):
+                done[place] = future
                 before = 0
                 while given in done:
-                    yield done.pop(given)
+                    yield done.pop(given).result()
                     given += 1
         except BrokenProcessPool as error:
             deaths = deaths + 1 if before else 0
@@ -63,8 +64,8 @@ def map_shards(function: Callable[[Task], Result], tasks: Sequence[Task], worker
 
 def _one_pool(
     function: Callable[[Task], Result], tasks: Sequence[Task], left: Sequence[int], workers: int
-) -> Iterator[tuple[int, Result]]:
-    """(place, result) as they come, until all are done or the pool breaks. Few tasks are under way at a time."""
+) -> Iterator[tuple[int, Future[Result]]]:
+    """(place, outcome) as they come, until all are done or the pool breaks. Few tasks are under way at a time."""
     waiting = iter(left)
     under_way: dict[Future[Result], int] = {}
     # spawn: a fork would copy locks that other threads of this process hold
@@ -85,7 +86,7 @@ def _one_pool(
                 if isinstance(error, BrokenProcessPool):
                     broken = error
                 else:
-                    yield place, future.result()
+                    yield place, future
             if broken is not None:
                 raise broken
 

@@ -31,7 +31,11 @@ def write_report(curated: Curated, out: Path) -> dict[str, int]:
         pairs = [pair for pair in contaminated if pair["suite"] == suite]
         _lines(out / "contamination" / f"{suite}.jsonl", pairs)
         rules = Counter(pair["rule"] for pair in pairs)
-        suites[suite] = {"problems": size, "met": len({pair["eval_id"] for pair in pairs}), "rules": dict(sorted(rules.items()))}
+        suites[suite] = {
+            "problems": size,
+            "met": len({pair["eval_id"] for pair in pairs}),
+            "rules": dict(sorted(rules.items())),
+        }
     report = {
         "counts": counts,
         "suites": suites,

@@ -13,7 +13,7 @@ class Curation:
     """Jaccard from which two rows are near-duplicates, and two masked ones variants."""
     ngram: int = 10
     """Words in a row that count as overlap with an evaluation problem; shorter problems are matched whole."""
-    ngram_share: float = 0.6
+    ngram_share: float = 0.65
     """Least share of an evaluation problem's words that such runs must cover; 0 is the paper's plain rule."""
     reworded: float = 0.6
     """Least share of an evaluation problem's masked shingles in a row that states the same numbers."""

@@ -96,10 +96,8 @@ class Band:
         return self._num
 
     def __iter__(self) -> Iterator[Hashes]:
-        for band in range(self._num):
-            yield np.concatenate(
-                [np.load(shard / f"{self._name}.npy", mmap_mode="r")[band] for shard in self._shards]
-            )
+        for band in range(self._num if self._shards else 0):
+            yield np.concatenate([np.load(shard / f"{self._name}.npy", mmap_mode="r")[band] for shard in self._shards])
 
 
 class Sets:

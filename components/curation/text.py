@@ -18,19 +18,22 @@ _TOKEN = re.compile(
 )
 _OPERATORS = frozenset("+-*/^=<>\u2264\u2265\u00d7\u00f7\u2212")
 _ARRANGING = frozenset(
-    "left right displaystyle text textbf textit mathrm mathbf mbox operatorname big bigg quad qquad".split()
+    "left right big bigg quad qquad displaystyle operatorname text textbf textit mathrm mathbf mbox".split(" ")  # noqa: SIM905
 )
 _SPELLINGS = {"dfrac": "frac", "tfrac": "frac", "leq": "le", "geq": "ge", "\u2212": "-", "cdot": "*"}
 _SPELLINGS |= {"\u00d7": "*", "\u00f7": "/", "\u2264": "le", "\u2265": "ge"}
-_UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen twenty"
-).split()
+_UNITS = [
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
+]
 _SPELLINGS |= {word: str(value) for value, word in enumerate(_UNITS)}
 _SPELLINGS |= {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80"}
 _SPELLINGS |= {"ninety": "90", "hundred": "100", "thousand": "1000", "million": "1000000"}
-_SPELLINGS |= {character: str(value) for value, character in enumerate("\u96f6\u4e00\u4e8c\u4e09\u56db\u4e94\u516d\u4e03\u516b\u4e5d\u5341")}
-_QUANTITIES = frozenset("half third quarter twice thrice double triple".split())
+_SPELLINGS |= {
+    character: str(value)
+    for value, character in enumerate("\u96f6\u4e00\u4e8c\u4e09\u56db\u4e94\u516d\u4e03\u516b\u4e5d\u5341")
+}
+_QUANTITIES = frozenset(("half", "third", "quarter", "twice", "thrice", "double", "triple"))
 
 
 def normalise(text: str) -> str:
@@ -89,3 +92,9 @@ def shingles(text: str, width: int) -> set[tuple[str, ...]]:
 def jaccard(first: set[tuple[str, ...]], second: set[tuple[str, ...]]) -> float:
     """``|A & B| / |A | B|``; 0 for two empty sets, which have nothing in common that could be shown."""
     return len(first & second) / len(first | second) if first or second else 0.0
+
+
+def masked_runs(run: list[str], width: int) -> list[tuple[str, ...]]:
+    """All runs of ``width`` tokens, every number masked; the whole where there are fewer."""
+    masked = [NUMBER if is_number(token) else token for token in run]
+    return [tuple(masked[start : start + width]) for start in range(max(1, len(masked) - width + 1))]

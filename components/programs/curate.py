@@ -1,18 +1,19 @@
 """Curation: sources in; problems that can be trained on, evaluation suites, a quarantine and a report out."""
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from components.config.recipe import DataConfig
 from components.config.stages import SuiteConfig
-from components.data.decontaminate import decontaminate
-from components.data.dedup import drop_duplicates
+from components.curation.pipeline import curate
+from components.curation.pool import available
+from components.curation.report import write_report
+from components.curation.settings import Curation
 from components.data.files import dump_rows
 from components.data.schema import ColumnMapping, QuarantinedRow, Row, check_quarantine
 from components.data.sources import read_source, tiny_key, tiny_rows
+from components.errors import DataError
 from components.programs.spec import Spec
 from components.tinyworld.problems import string_thought
 
@@ -34,33 +35,34 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
         bad += bad_eval
         evaluation = {name: held_out[: suite.problems] for name, suite in suites.items()} or {"against": held_out}
     spec.out.mkdir(parents=True, exist_ok=True)
-    _write_quarantine(spec.out / "quarantine.jsonl", bad)
+    curated = curate(
+        [*train, *bad],
+        evaluation,
+        settings(config, by_key=key is not None),
+        work=spec.work / "curation",
+        quarantine=spec.out / "quarantine.jsonl",
+        workers=available(),
+        key=key,
+    )
     check_quarantine(train, bad, config.max_bad_fraction)
-    unique, duplicates = drop_duplicates(train)
-    against = [row for rows in evaluation.values() for row in rows]
-    kept, matches = decontaminate(unique, against, key=key, ngram_words=config.ngram)
-    check_quarantine(kept, [], config.max_bad_fraction)
-
-    dump_rows([row.model_copy(update={"completion": None}) for row in kept], spec.out / "train.jsonl")
-    dump_rows([row for row in kept if row.completion is not None], spec.out / "general.jsonl")
+    counts = write_report(curated, spec.out)
+    if not counts["kept"]:
+        raise DataError(
+            f"no row is left of {counts['read']}: {spec.out / 'report.json'} says what each was dropped for"
+        )
+    dump_rows((row.model_copy(update={"completion": None}) for row in curated.rows()), spec.out / "train.jsonl")
+    dump_rows((row for row in curated.rows() if row.completion is not None), spec.out / "general.jsonl")
     (spec.out / "eval").mkdir(exist_ok=True)
     for name, rows in evaluation.items():
         dump_rows(rows, spec.out / "eval" / f"{name}.jsonl")
-    counts = {
-        "read": len(train) + len(bad),
-        "quarantined": len(bad),
-        "duplicates": len(duplicates),
-        "contaminated": len(matches),
-        "kept": len(kept),
-        "evaluation": len(against),
-    }
-    report = {
-        "counts": counts,
-        "duplicates": [asdict(d) for d in duplicates],
-        "contaminated": [asdict(m) for m in matches],
-    }
-    (spec.out / "report.json").write_text(json.dumps(report, indent=1))
     return {name: float(value) for name, value in counts.items()}
+
+
+def settings(config: DataConfig, *, by_key: bool) -> Curation:
+    """Rules by text, or by key where problems have one: then two texts that look alike are two problems."""
+    return Curation(
+        similar=config.similar, ngram=config.ngram, drop_variants=not config.keep_evaluation_variants, near=not by_key
+    )
 
 
 def _read(config: DataConfig, path: str | None, setting: str) -> tuple[list[Row], list[QuarantinedRow]]:
@@ -83,7 +85,3 @@ def _tiny_suite(name: str, suite: SuiteConfig) -> Sequence[Row]:
     """The suite's problems, all different."""
     rows = tiny_rows(suite.skill, suite.problems, SUITE_SEED, exclude_keys=())
     return [row.model_copy(update={"id": f"{name}-{row.id}"}) for row in rows]
-
-
-def _write_quarantine(path: Path, bad: Sequence[QuarantinedRow]) -> None:
-    path.write_text("".join(json.dumps(asdict(entry)) + "\n" for entry in bad))

@@ -137,7 +137,7 @@ def _curation(inputs: Mapping[str, Path]) -> dict[str, Any] | None:
         "bars": tables.waterfall(report["counts"]),
         "evaluation": report["counts"].get("evaluation", 0),
         "pairs": pairs[: tables.PAIRS_SHOWN],
-        "num_pairs": len(pairs),
+        "num_pairs": report["counts"]["contaminated"] + report["counts"].get("evaluation_variants", 0),
     }
 
 

@@ -34,8 +34,10 @@ def waterfall(counts: Mapping[str, int]) -> list[Bar]:
     steps = (
         ("read", "read from the sources", "", ""),
         ("quarantined", "quarantined: malformed", "\u2212", "loss"),
-        ("duplicates", "exact duplicates", "\u2212", "loss"),
         ("contaminated", "met an evaluation problem", "\u2212", "loss"),
+        ("evaluation_variants", "an evaluation problem with other numbers", "\u2212", "loss"),
+        ("duplicates", "exact duplicates", "\u2212", "loss"),
+        ("near_duplicates", "near-duplicates", "\u2212", "loss"),
         ("kept", "kept for training", "=", "kept"),
     )
     most = max(counts.get("read", 0), 1)
