@@ -82,7 +82,7 @@ def test_a_worker_that_is_killed_changes_nothing(small_shards: None, tmp_path: P
     killed: list[int] = []
 
     def kill() -> None:
-        while not list(tmp_path.glob("killed/work/shards/*/ids.json")):
+        while not list(tmp_path.glob("killed/**/ids.json")):
             time.sleep(0.005)
         for process in psutil.Process().children():
             if "spawn_main" in " ".join(process.cmdline()):
