@@ -8,12 +8,11 @@ numbers and another answer, one in two hundred an evaluation problem (verbatim, 
 Each size runs in a process of its own; memory is the peak of the sum of the resident sets of it and its workers, looked at ten
 times a second. Linear means that the seconds per row of the largest size are at most 15 % above those of the smallest.
 
-``--datatrove`` names the interpreter of an environment with ``datatrove[io,processing]`` and spaCy, which do not go together
-with the versions pinned here: ``uv venv TROVE && uv pip install --python TROVE/bin/python 'datatrove[io,processing]' spacy
-orjson``. Its four steps then run on the smallest size's file with as many workers, once with its tokenizer for English and once with
-the faster one for white space; deduplication here runs between the two, without evaluation problems. Recall is that of rows with
-a partner of Jaccard 0.8 or more (over each side's own shingles of two) among the rows of a sample and all copies that were made of
-them: one of the two is dropped.
+``--datatrove`` names the interpreter of an environment with datatrove, which does not go together with the versions pinned here:
+``uv venv TROVE && uv pip install --python TROVE/bin/python 'datatrove[io,processing]' spacy orjson``. Its four steps then run on
+the smallest size's file with as many workers, once with its tokenizer for English and once with the faster one for white space;
+deduplication here runs between the two, without evaluation problems. Recall: of all pairs of Jaccard 0.8 or more (over our
+shingles of two tokens) of which one row is in a sample, the share of which one row is dropped. Variants, kept here, do not count.
 
 Beside seconds stand CPU seconds of all processes, which hardly know of other load.
 """
@@ -273,8 +272,9 @@ def beside(path: Path, python: Path, workers: int) -> None:
         dropped = set(figure["dropped"])
         recall = sum(not dropped.isdisjoint(pair) for pair in pairs) / len(pairs)
         print(
-            f"  {who:<33} {figure['seconds']:7.1f} s (CPU {figure['cpu']:7.1f} s), {figure['seconds'] / ours['seconds']:5.1f} times "
-            f"ours (CPU {figure['cpu'] / ours['cpu']:5.1f}), recall {recall:.4f} of {len(pairs)} pairs, dropped {len(dropped)}",
+            f"  {who:<33} {figure['seconds']:7.1f} s (CPU {figure['cpu']:7.1f} s), "
+            f"{figure['seconds'] / ours['seconds']:5.1f} times ours (CPU {figure['cpu'] / ours['cpu']:5.1f}), "
+            f"recall {recall:.4f} of {len(pairs)} pairs, dropped {len(dropped)}",
             flush=True,
         )
 
@@ -300,7 +300,6 @@ def close_pairs(path: Path) -> list[tuple[str, str]]:
         rare = sorted(held, key=lambda shingle: (counts[shingle], shingle))
         for shingle in rare[: len(held) // 5 + 1]:
             wanted.setdefault(shingle, []).append(place)
-    del counts
     pairs = []
     for other, row in enumerate(rows):
         held = shingles(row["text"], 2)

@@ -13,7 +13,6 @@ from components.curation.features import features, token_vocabulary
 from components.curation.hashing import Vocabulary
 from components.curation.settings import Curation
 from components.curation.shards import read_rows, save, save_sets
-from components.curation.text import normalise
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ def describe(task: Task) -> list[Match]:
     matcher, tokens, words = _tools(task.problems, task.digest, task.settings)
     rows = read_rows(task.shard)
     texts = [(row.prompt, row.completion, row.answer) for row in rows]
-    found, table, runs = features(texts, tokens, task.settings.shingle, near=task.settings.near)
+    found, normalised, table, runs = features(texts, tokens, task.settings.shingle, near=task.settings.near)
     for name in ("text", "answer", "figures", "skeleton", "bands", "masked_bands"):
         save(task.shard, name, getattr(found, name))
     save_sets(task.shard, "shingles", found.shingles.hashes, found.shingles.offsets)
@@ -43,7 +42,6 @@ def describe(task: Task) -> list[Match]:
     _write(task.shard / "ids.json", json.dumps([[row.id, row.source] for row in rows]))
     if matcher is None:
         return []
-    normalised = [normalise(text or "") for prompt, completion, _ in texts for text in (prompt, completion)]
     keys: Sequence[str | None] = [None if task.key is None else task.key(row) for row in rows]
     return matcher.match(normalised, [row.answer for row in rows], keys, (table, runs), words)
 

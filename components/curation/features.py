@@ -52,8 +52,8 @@ def token_vocabulary() -> Vocabulary:
 
 def features(
     rows: Sequence[tuple[str, str | None, str]], vocabulary: Vocabulary, width: int, *, near: bool = True
-) -> tuple[Features, npt.NDArray[np.uint64], Texts]:
-    """Features of (prompt, completion, answer), and the token rows and texts that they were made of.
+) -> tuple[Features, list[str], npt.NDArray[np.uint64], Texts]:
+    """Features of (prompt, completion, answer), and what they were made of: normalised texts, token rows, tokens.
 
     Texts alternate: prompt, completion, prompt, ...; a missing completion is an empty text.
     """
@@ -77,7 +77,7 @@ def features(
         shingles=shingles,
         masked=skeletons,
     )
-    return found, table, texts
+    return found, plain, table, texts
 
 
 def bands(sets: Texts) -> Hashes:

@@ -5,6 +5,7 @@ Hashes are the same in every process and on every machine. That two of the few h
 has probability 1e-15, which is what "exact" means where sets of hashes are compared.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -79,13 +80,15 @@ class Texts:
 
     def sets(self) -> "Texts":
         """Every text's hashes sorted, each once."""
-        owners = self.owners()
-        order = np.lexsort((self.hashes, owners))
-        hashes, owners = self.hashes[order], owners[order]
+        hashes = self.hashes.copy()
+        bounds = self.offsets.tolist()
+        for begin, end in itertools.pairwise(bounds):  # many short sorts take a tenth of the time of one over all
+            hashes[begin:end].sort()
         first = np.ones(len(hashes), bool)
-        first[1:] = (hashes[1:] != hashes[:-1]) | (owners[1:] != owners[:-1])
-        counts = np.bincount(owners[first], minlength=len(self.offsets) - 1)
-        return Texts(hashes[first], np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]))
+        first[1:] = hashes[1:] != hashes[:-1]
+        first[self.offsets[:-1][self.lengths > 0]] = True
+        before = np.concatenate([np.zeros(1, np.int64), np.cumsum(first)])
+        return Texts(hashes[first], before[self.offsets])
 
     def of(self, index: int) -> Hashes:
         return self.hashes[self.offsets[index] : self.offsets[index + 1]]
@@ -111,7 +114,10 @@ class Vocabulary:
         if len(self._places) > _MOST_WORDS:
             self._clear()
         get = self._places.__getitem__
-        places = np.fromiter((place for text in texts for place in map(get, text)), np.int64)
+        held_places: list[int] = []
+        for text in texts:
+            held_places.extend(map(get, text))
+        places = np.array(held_places, np.int64)
         lengths = np.fromiter(map(len, texts), np.int64, len(texts))
         if len(self._rows) > len(self._table):
             fresh = np.array(self._rows[len(self._table) :], np.uint64).reshape(-1, self._width)

@@ -39,3 +39,11 @@ def test_jaccard_of_known_sets() -> None:
     assert jaccard(first, second) == 2 / 4
     assert shingles("alone", 2) == {("alone",)}
     assert jaccard(shingles("", 2), shingles("", 2)) == 0.0
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_ascii_has_the_words_and_tokens_that_it_has_beside_other_characters(text: str) -> None:
+    beside = normalise(f"{text} \u00e9")
+    assert words(beside) == [*words(normalise(text)), "\u00e9"]
+    if any(character.isalnum() for character in text):
+        assert tokens(f"{text} \u00e9") == [*tokens(text), "\u00e9"]
