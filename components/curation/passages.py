@@ -68,7 +68,9 @@ def closest(passage: Passage, problem: Problem, width: int, times: int) -> Stret
         if distinct > best:
             best, begin, end = distinct, hits[first], place + 1
     either = len(wanted.union(runs[begin:end]))
-    stated = (problem.figures & Counter(passage.numbers[max(0, begin - width) : end + 2 * width])).total()
+    stated = (
+        problem.figures & Counter(passage.numbers[max(0, begin - width) : max(end, begin + length) + 2 * width])
+    ).total()
     return Stretch(best / len(wanted), best / either, stated / problem.figures.total() if problem.figures else 1.0)
 
 
