@@ -136,9 +136,10 @@ def fresh(
     """(text, answer) of ``num`` new problems: sentences of drawn words, with a few numbers between them."""
     weights = 1.0 / np.arange(10, len(words) + 10)
     bounds = np.cumsum(weights / weights.sum())
+    bounds[-1] = 1.0
     for _ in range(num):
         places = np.searchsorted(bounds, draws.random(length + rng.randint(-15, 15))).tolist()
-        text = [words[min(place, len(words) - 1)] for place in places]
+        text = [words[place] for place in places]
         for place in range(6, len(text), 14):
             text[place] = str(rng.randint(2, 400))
         for place in range(12, len(text), 13):
