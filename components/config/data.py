@@ -117,6 +117,10 @@ class DataConfig(Section):
     """More malformed rows than this in any one source fail the stage."""
     ngram: Count = 10
     """Words in a row that count as contamination; the paper takes 10."""
+    similar: Share = 0.8
+    """Rows of at least this Jaccard similarity are near-duplicates."""
+    keep_evaluation_variants: bool = False
+    """Keep rows that are an evaluation problem with other numbers; they are listed in either case."""
 
     @model_validator(mode="after")
     def _one_source(self) -> "DataConfig":

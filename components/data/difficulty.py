@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from components.data.dedup import normalise
+from components.curation.text import normalise
 from components.data.schema import Row
 
 SCORED = ("CORRECT", "WRONG", "UNPARSEABLE", "TIMEOUT", "MEMORY")

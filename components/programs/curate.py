@@ -5,14 +5,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
-from typing import IO, Any
+from pathlib import Path
+from typing import Any
 
 from components.config.data import DataConfig
 from components.config.origins import Origin, evaluation_origins, training_origins, with_addresses
 from components.config.stages import SuiteConfig
+from components.curation.pipeline import Curated, curate
+from components.curation.pool import available
+from components.curation.report import write_report
+from components.curation.settings import Curation
 from components.data.composition import card
-from components.data.decontaminate import decontaminate
-from components.data.dedup import drop_duplicates
 from components.data.files import dump_rows
 from components.data.intake import Intake
 from components.data.mixture import chooser
@@ -32,76 +35,110 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     config = DataConfig.model_validate(settings["data"])
     suites = {name: SuiteConfig.model_validate(suite) for name, suite in settings["suites"].items()}
     origins, held_out = training_origins(config), evaluation_origins(config, suites)
-    falls = Waterfall()
     spec.out.mkdir(parents=True, exist_ok=True)
-    with (spec.out / "quarantine.jsonl").open("w", encoding="utf-8") as quarantine:
-        intake = Intake(config.max_bad_fraction)
-        items = chain(_tiny_problems(config, spec.seed), intake.items(origins, spec.seed))
-        rows = list(_good(items, quarantine))
-        evaluation = _evaluation(held_out, config, suites, intake, quarantine)
-    read = intake.total(origins)
-    falls.step("read", len(rows) + read.bad, len(rows), quarantined=read.bad)
-
-    unique, duplicates = drop_duplicates(rows)
-    falls.step("duplicates", len(rows), len(unique), dropped=len(duplicates))
-    against = [row for suite_rows in evaluation.values() for row in suite_rows]
+    intake = Intake(config.max_bad_fraction)
+    bad: list[QuarantinedRow] = []
+    evaluation = _evaluation(held_out, config, suites, intake, bad)
     key: Callable[[Row], str] | None = tiny_key if config.has_tiny_problems else None
-    clean, matches = decontaminate(unique, against, key=key, ngram_words=config.ngram)
-    falls.step("contaminated", len(unique), len(clean), dropped=len(matches))
-    chosen = chooser(((row.source, row.id) for row in clean), config.sources, spec.seed)
-    kept = [row for row in clean if chosen(row)]
-    left_out = sum(not chosen(row) for row in clean)
-    falls.step("mixture", len(clean), len(kept), dropped=left_out)
+    curated = curate(
+        chain(_tiny_problems(config, spec.seed), intake.items(origins, spec.seed)),
+        evaluation,
+        rules(config),
+        work=spec.work / "curation",
+        quarantine=spec.out / "quarantine.jsonl",
+        workers=available(),
+        key=key,
+    )
+    with (spec.out / "quarantine.jsonl").open("a", encoding="utf-8") as quarantine:
+        quarantine.writelines(json.dumps(asdict(line)) + "\n" for line in bad)
+
+    chosen = chooser(((row.source, row.id) for row in curated.rows()), config.sources, spec.seed)
+    kept = Counter(row.source for row in curated.rows() if chosen(row))
+    counts = _counts(curated.counts(), kept.total())
+    falls = _falls(counts)
     if not kept:
         raise DataError(f"no row is left: {falls.report()}; give other training problems")
-
-    dump_rows((row.model_copy(update={"completion": None}) for row in kept), spec.out / "train.jsonl")
-    dump_rows((row for row in kept if row.completion is not None), spec.out / "general.jsonl")
-    (spec.out / "eval").mkdir(exist_ok=True)
-    for name, suite_rows in evaluation.items():
-        num = suites[name].problems if name in suites else len(suite_rows)
-        dump_rows(suite_rows[:num], spec.out / "eval" / f"{name}.jsonl")
-    counts = {
-        "read": read.rows + read.bad if origins else len(rows),
-        "quarantined": read.bad,
-        "duplicates": len(duplicates),
-        "contaminated": len(matches),
-        "left_out": left_out,
-        "kept": len(kept),
-        "evaluation": len(against),
-        "cut_off": intake.cut_off,
-        "evaluation_quarantined": intake.total(held_out.values()).bad,
-    }
-    report = {
-        "counts": counts,
-        "steps": falls.report(),
-        "sources": _sources(intake, config, Counter(row.source for row in kept)),
-        "duplicates": [asdict(d) for d in duplicates],
-        "contaminated": [asdict(m) for m in matches],
-    }
-    (spec.out / "report.json").write_text(json.dumps(report, indent=1))
+    _write_rows(curated, chosen, spec.out)
+    _write_suites(evaluation, suites, curated, spec.out / "eval")
+    counts |= {"cut_off": intake.cut_off, "evaluation_quarantined": intake.total(held_out.values()).bad}
+    more = {"steps": falls.report(), "sources": _sources(intake, config, kept)}
+    write_report(curated, spec.out, counts, more)
     (spec.out / "card.md").write_text(card(spec.out, "Training problems"), encoding="utf-8")
     return {name: float(value) for name, value in counts.items()}
 
 
-def _good(items: Iterable[Row | QuarantinedRow], quarantine: IO[str]) -> Iterator[Row]:
-    """The rows among ``items``; the rest goes to the quarantine."""
-    for item in items:
-        if isinstance(item, Row):
-            yield item
-        else:
-            quarantine.write(json.dumps(asdict(item)) + "\n")
-    quarantine.flush()
+def rules(config: DataConfig) -> Curation:
+    """Rules by text, or by key where problems have one: then two texts that look alike are two problems."""
+    return Curation(
+        similar=config.similar,
+        ngram=config.ngram,
+        drop_variants=not config.keep_evaluation_variants,
+        near=not config.has_tiny_problems,
+    )
+
+
+def _counts(curated: Mapping[str, int], kept: int) -> dict[str, int]:
+    """The waterfall in order, the mixture's step before what is kept."""
+    counts: dict[str, int] = {}
+    for name, number in curated.items():
+        counts |= {"left_out": number - kept, "kept": kept} if name == "kept" else {name: number}
+    return counts
+
+
+def _falls(counts: Mapping[str, int]) -> Waterfall:
+    """The steps of ``counts``, which have to add up."""
+    falls, left = Waterfall(), counts["read"]
+    for name in list(counts)[1 : list(counts).index("kept")]:
+        lost, left = counts[name], left - counts[name]
+        kind = {"quarantined" if name == "quarantined" else "dropped": lost}
+        falls.step(name, left + lost, left, **kind)
+    falls.step("kept", left, counts["kept"])
+    return falls
+
+
+def _write_rows(curated: Curated, chosen: Callable[[Row], bool], out: Path) -> None:
+    """Problems, and those of them that have a worked completion."""
+    dump_rows(
+        (row.model_copy(update={"completion": None}) for row in curated.rows() if chosen(row)), out / "train.jsonl"
+    )
+    general = (row for row in curated.rows() if row.completion is not None and chosen(row))
+    dump_rows(general, out / "general.jsonl")
+
+
+def _write_suites(
+    evaluation: Mapping[str, Sequence[Row]], suites: Mapping[str, SuiteConfig], curated: Curated, out: Path
+) -> None:
+    """Every suite's problems, and which of them a kept row still meets."""
+    out.mkdir(exist_ok=True)
+    for name, rows in evaluation.items():
+        dump_rows(rows[: suites[name].problems] if name in suites else rows, out / f"{name}.jsonl")
+        met = {m.problem: m.rule for m in curated.matches if m.suite == name and not curated.drops(m)}
+        (out / f"{name}.contaminated.json").write_text(json.dumps(met, indent=1, sort_keys=True), encoding="utf-8")
 
 
 def _evaluation(
-    origins: Mapping[str, Origin], config: DataConfig, suites: Mapping[str, SuiteConfig], intake: Intake, bad: IO[str]
+    origins: Mapping[str, Origin],
+    config: DataConfig,
+    suites: Mapping[str, SuiteConfig],
+    intake: Intake,
+    bad: list[QuarantinedRow],
 ) -> dict[str, Sequence[Row]]:
-    """All problems of every suite, and of whatever else ``data.against`` names; a file that suites share is read once."""
+    """All problems of every suite, and of whatever else ``data.against`` names; a file that suites share is read once.
+
+    What is no row goes to ``bad``.
+    """
     read = {origin.setting: origin for origin in origins.values()}
     rows = {setting: list(_good(intake.items([origin], SUITE_SEED), bad)) for setting, origin in read.items()}
     tiny = {name: _tiny_suite(name, suite) for name, suite in suites.items() if name not in origins}
     return tiny | {name: rows[origin.setting] for name, origin in origins.items()}
+
+
+def _good(items: Iterable[Row | QuarantinedRow], bad: list[QuarantinedRow]) -> Iterator[Row]:
+    for item in items:
+        if isinstance(item, Row):
+            yield item
+        else:
+            bad.append(item)
 
 
 def _sources(intake: Intake, config: DataConfig, kept: Mapping[str, int]) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def _curation(inputs: Mapping[str, Path]) -> dict[str, Any] | None:
         "dropped": dropped(inputs["curate"]),
         "evaluation": report["counts"].get("evaluation", 0),
         "pairs": pairs[: tables.PAIRS_SHOWN],
-        "num_pairs": len(pairs),
+        "num_pairs": report["counts"]["contaminated"] + report["counts"].get("evaluation_variants", 0),
     }
 
 
