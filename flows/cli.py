@@ -36,11 +36,19 @@ def run(
 
 
 @app.command()
-def plan(preset: Preset, overrides: Overrides = None) -> None:
-    """Stages, settings and parameter counts of a recipe, before anything is computed."""
+def plan(
+    preset: Preset,
+    overrides: Overrides = None,
+    on: Annotated[
+        str | None, typer.Option(metavar="DEVICE", help="Device to plan for; default: H100, or the CPU.")
+    ] = None,
+    memory: Annotated[float | None, typer.Option(metavar="GB", min=0, help="Memory that a rank has.")] = None,
+    calibrate: Annotated[bool, typer.Option("--calibrate", help="CPU presets: measure a step here.")] = False,
+) -> None:
+    """Parameters, settings, memory, time and cost of a recipe, before anything is computed."""
     from flows.commands.plan import show_plan
 
-    show_plan(preset, overrides or [])
+    show_plan(preset, overrides or [], on=on, memory_gb=memory, measure=calibrate)
 
 
 @app.command("ls")

@@ -8,6 +8,7 @@ from components.config.recipe import Recipe
 from components.config.section import Section
 from components.config.settings import Settings
 from components.plan.parameters import count_parameters, count_value_parameters
+from flows.commands.forecast import show_forecast
 
 STAGES = {
     "r1": (
@@ -29,21 +30,30 @@ STAGES = {
 }
 
 
-def show_plan(preset: str, overrides: list[str]) -> None:
-    """Models with parameter counts, stages with settings, suites with their protocol."""
-    _, recipe_overrides = split_settings(overrides, Settings.model_fields)
+def show_plan(
+    preset: str,
+    overrides: list[str],
+    *,
+    on: str | None = None,
+    memory_gb: float | None = None,
+    measure: bool = False,
+) -> None:
+    """Models with parameter counts, stages with settings, suites with their protocol; memory, time and cost."""
+    chosen, recipe_overrides = split_settings(overrides, Settings.model_fields)
     recipe = load_recipe(preset, recipe_overrides)
+    settings = Settings(**chosen)
     console = Console()
     console.print(f"[bold]{recipe.preset}[/]  {recipe.description}\nflow {recipe.flow}, seed {recipe.seed}")
     _models(console, recipe)
     table = Table("stage", "settings", title="Stages", title_justify="left")
     for name, section in STAGES[recipe.flow]:
-        settings = getattr(recipe, section)
-        if settings is not None:
-            table.add_row(name, _settings(settings))
+        of_stage = getattr(recipe, section)
+        if of_stage is not None:
+            table.add_row(name, _settings(of_stage))
     for name, suite in recipe.suites.items():
         table.add_row(f"evaluate: {name}", _settings(suite))
     console.print(table)
+    show_forecast(console, recipe, settings, on=on, memory_gb=memory_gb, measure=measure)
 
 
 def _models(console: Console, recipe: Recipe) -> None:
