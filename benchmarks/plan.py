@@ -4,8 +4,8 @@
 
 Every line is a fresh process that takes two RL steps: the first sets the rate, seconds and memory of the second are predicted.
 Memory is the process's largest resident set; what it holds before it has a model is measured and taken as given, and stands in a
-column of its own. `tiny` is the preset's own stage r1_zero on the shipped model; 100M has random weights and full-length
-completions.
+column of its own. CPU seconds hardly know of other load; seconds on the clock do. `tiny` is the preset's own stage r1_zero on the
+shipped model; 100M has random weights and full-length completions.
 """
 
 import argparse
@@ -41,10 +41,10 @@ LARGE = ModelShape(
 LARGE_STEP = {
     "steps": 2,
     "learning_rate": 1e-6,
-    "prompts_per_step": 4,
+    "prompts_per_step": 2,
     "samples_per_prompt": 8,
     "max_tokens": 32,
-    "micro_tokens": 1024,
+    "micro_tokens": 512,
 }
 LARGE_PROMPT = 32
 
@@ -87,9 +87,9 @@ def main() -> None:
     print(f"load average {os.getloadavg()[0]:.1f}, {options.threads} threads")
     print(
         "| model | parameters | without a model, MiB | peak, MiB: predicted | measured | ratio | above: predicted | measured "
-        "| step, s: predicted | measured | ratio |"
+        "| step, s: predicted | measured | ratio | CPU s: predicted | measured | ratio |"
     )
-    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    print("|---" + "|---:" * 13 + "|")
     for name in options.cases:
         print(line(name, cases()[name], options.threads), flush=True)
 
@@ -102,10 +102,11 @@ def line(name: str, case: Case, threads: int) -> str:
     above, floor = memory(config, model, lengths[0]), found["floor"]
     predicted, peak = above + floor, found["peak"][-1]
     seconds, measured = step_seconds(config, model, lengths, found), found["step_s"][-1]
+    cpu = found["cpu_s"][0] * seconds / found["step_s"][0]
     return (
         f"| {name} | {model.parameters / 1e6:.1f} M | {floor / MIB:,.0f} | {predicted / MIB:,.0f} | {peak / MIB:,.0f} "
         f"| {predicted / peak:.2f} | {above / MIB:,.0f} | {(peak - floor) / MIB:,.0f} | {seconds:.2f} | {measured:.2f} "
-        f"| {seconds / measured:.2f} |"
+        f"| {seconds / measured:.2f} | {cpu:.2f} | {found['cpu_s'][-1]:.2f} | {cpu / found['cpu_s'][-1]:.2f} |"
     )
 
 

@@ -4,6 +4,7 @@ The reward is the share of even tokens, which differs in nearly every group: all
 it.
 """
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,9 +55,19 @@ def main(raw: dict[str, Any]) -> dict[str, Any]:
     (warm @ warm).sum().backward()  # libraries make their buffers when first used
     floor = memory("VmRSS")
     trainer = make_trainer(measure)
-    found: dict[str, Any] = {"floor": floor, "peak": [], "sample_s": [], "update_s": [], "step_s": [], "completion": []}
+    found: dict[str, Any] = {
+        "cpu_s": [],
+        "floor": floor,
+        "peak": [],
+        "sample_s": [],
+        "update_s": [],
+        "step_s": [],
+        "completion": [],
+    }
     for step in range(1, measure.steps + 1):
+        started = time.process_time()
         groups, metrics = trainer.step(step)
+        found["cpu_s"].append(time.process_time() - started)
         found["peak"].append(memory("VmHWM"))
         for name in ("sample_s", "update_s", "step_s"):
             found[name].append(metrics[f"time/{name}"])

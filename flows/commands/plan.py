@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
+from components.config.conformance import DEVIATES, conformance
 from components.config.presets import load_recipe, split_settings
 from components.config.recipe import Recipe
 from components.config.section import Section
@@ -54,6 +55,24 @@ def show_plan(
         table.add_row(f"evaluate: {name}", _settings(suite))
     console.print(table)
     show_forecast(console, recipe, settings, on=on, memory_gb=memory_gb, measure=measure)
+
+
+def show_conformance(preset: str, overrides: list[str]) -> None:
+    """The recipe's settings beside the paper's, with a reason for each deviation."""
+    _, recipe_overrides = split_settings(overrides, Settings.model_fields)
+    recipe = load_recipe(preset, recipe_overrides)
+    table = Table(
+        "setting", "what it is", "paper", "here", "", title=f"{recipe.preset} beside the paper", title_justify="left"
+    )
+    lines = conformance(recipe)
+    for line in lines:
+        why = line.reason or "no reason is given" if line.verdict == DEVIATES else line.verdict
+        table.add_row(line.key, line.says, line.paper, line.ours, why)
+    console = Console()
+    console.print(table)
+    for source in dict.fromkeys(line.source for line in lines):
+        keys = [line.key for line in lines if line.source == source]
+        console.print(f"{source}: {'all others' if len(keys) > len(lines) / 2 else ', '.join(keys)}")
 
 
 def _models(console: Console, recipe: Recipe) -> None:
