@@ -6,7 +6,8 @@
     |-- UserError              the input is wrong; the message names the field and the mend; exit code 2
     |   |-- ConfigError        an unknown setting, a value out of range, settings that exclude each other
     |   |-- DataError          a missing file, too many bad rows, a dataset without rows
-    |   `-- ModelError         a model directory that cannot be used as one
+    |   |-- ModelError         a model directory that cannot be used as one
+    |   `-- BudgetExhausted    the run has cost what it may; exit code 3, raising the budget goes on
     |-- StoreError             the object store refused or is not what it should be
     |   |-- StoreUnavailable   cannot be reached or written; worth a retry
     |   |-- ObjectMissingError nothing lies under this key
@@ -38,6 +39,10 @@ class DataError(UserError):
 
 class ModelError(UserError):
     """A directory is not a usable model."""
+
+
+class BudgetExhausted(UserError):
+    """The run has cost what its budget allows. Nothing is lost: raised, it goes on from where it stopped."""
 
 
 class StoreError(R1Error):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from components.errors import ConfigError, R1Error, UserError
+from components.errors import BudgetExhausted, ConfigError, R1Error, UserError
 
 app = typer.Typer(
     help="From data to a reasoning model by the DeepSeek-R1 recipe.",
@@ -36,11 +36,23 @@ def run(
 
 
 @app.command()
-def plan(preset: Preset, overrides: Overrides = None) -> None:
-    """Stages, settings and parameter counts of a recipe, before anything is computed."""
-    from flows.commands.plan import show_plan
+def plan(
+    preset: Preset,
+    overrides: Overrides = None,
+    on: Annotated[
+        str | None, typer.Option(metavar="DEVICE", help="Device to plan for; default: H100, or the CPU.")
+    ] = None,
+    memory: Annotated[float | None, typer.Option(metavar="GB", min=0, help="Memory that a rank has.")] = None,
+    calibrate: Annotated[bool, typer.Option("--calibrate", help="CPU presets: measure a step here.")] = False,
+    paper: Annotated[bool, typer.Option("--paper", help="Settings beside the paper's, and nothing else.")] = False,
+) -> None:
+    """Parameters, settings, memory, time and cost of a recipe, before anything is computed."""
+    from flows.commands.plan import show_conformance, show_plan
 
-    show_plan(preset, overrides or [])
+    if paper:
+        show_conformance(preset, overrides or [])
+        return
+    show_plan(preset, overrides or [], on=on, memory_gb=memory, measure=calibrate)
 
 
 @app.command("ls")
@@ -225,7 +237,7 @@ def certify(
 
 
 def main() -> None:
-    """Entry point: a user's mistake is one clear message and exit code 2; an interrupt is 130."""
+    """Entry point: a user's mistake is one clear message and exit code 2, an exhausted budget 3; an interrupt is 130."""
     try:
         app()
     except SystemExit as end:
@@ -235,6 +247,9 @@ def main() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+    except BudgetExhausted as error:
+        print(f"r1: {error}", file=sys.stderr)
+        sys.exit(3)
     except UserError as error:
         print(f"r1: {error}", file=sys.stderr)
         sys.exit(2)

@@ -19,10 +19,12 @@ from components.config.recipe import Recipe
 from components.config.settings import Settings
 from components.errors import ConfigError, StoreUnavailable
 from components.launch.preload import ForkServer
+from components.plan.bill import Spent
 from components.store.manifest import ArtifactRef
 from components.store.objects import ObjectStore, open_store
 from components.tracking.metrics import SpoolRow
 from components.tracking.runs import Tracking
+from tasks.purse import Purse, open_purse
 
 PRELOAD = ("torch", "transformers.models.qwen3.modeling_qwen3", "pyarrow.parquet", "components.programs.language_model")
 
@@ -37,6 +39,8 @@ class StageOutcome(BaseModel):
     reused: bool
     seconds: float
     metrics: dict[str, float | int | str | None]
+    cost: Spent | None = None
+    """What it took when it was computed; None where nobody wrote that down."""
 
 
 class Listener(Protocol):
@@ -69,6 +73,7 @@ class Session:
     cancelled: threading.Event = field(default_factory=threading.Event)
     outcomes: list[StageOutcome] = field(default_factory=list)
     known: dict[tuple[str, str], StageOutcome] = field(default_factory=dict)
+    purse: Purse = field(default_factory=Purse)
     _server: ForkServer | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -107,6 +112,7 @@ def session(recipe: Recipe, settings: Settings | None = None, listener: Listener
         return
     settings = settings or Settings()
     settings.prepare()
+    purse = open_purse(recipe, settings)
     store = open_store(settings.store_uri)
     try:
         store.probe()
@@ -127,6 +133,7 @@ def session(recipe: Recipe, settings: Settings | None = None, listener: Listener
         run_id,
         listener or Silent(),
         threading.Semaphore(recipe.run.lanes),
+        purse=purse,
     )
     token = _current.set(new)
     status = "FAILED"

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -21,6 +21,7 @@ from prefect.cache_policies import NO_CACHE
 from components.config.recipe import Recipe
 from components.launch.keeper import run_program
 from components.models import locate_model, resolve_device, stored_parameters
+from components.plan.bill import Spent, cost_metrics, stage_bill
 from components.plan.parameters import count_parameters
 from components.rollout import TABLE
 from components.sampling.auto import resolve_sampler
@@ -28,10 +29,11 @@ from components.store.artifact import find, materialize, publish, read_manifest,
 from components.store.checkpoint import Checkpoints
 from components.store.fingerprint import fingerprint
 from components.store.lease import Lease
-from components.store.manifest import ArtifactRef
+from components.store.manifest import ArtifactRef, Manifest
 from components.tracking.metrics import SpoolTail
 from tasks.policy import retry_policy
 from tasks.proofs import proof_tags
+from tasks.purse import Clock, devices_of, stage_cost
 from tasks.session import Session, StageOutcome, current_session, flatten, process_tags
 
 CARD = "card.md"
@@ -62,7 +64,7 @@ class Work:
     def settings(self) -> dict[str, Any]:
         """The config slice: the stage's own settings and the recipe's that every program reads, `auto` resolved."""
         shared = {name: getattr(self.recipe, name) for name in ("prompt", "language")}
-        run = self.recipe.run.model_dump(mode="json", exclude={"lanes", "scorers", "engine"})
+        run = self.recipe.run.model_dump(mode="json", exclude={"lanes", "scorers", "engine", "budget"})
         run["device"] = resolve_device(self.recipe.run.device)
         run["sampler"] = resolve_sampler(
             self.recipe.run.sampler, device=run["device"], num_parameters=_start_size(self.recipe)
@@ -120,13 +122,17 @@ def _run(kind: str, version: str, work: Work, session: Session) -> StageOutcome:
     ref = find(session.store, kind, address)
     reused = ref is not None
     if ref is not None:
-        metrics = verify(session.store, ref).metrics
+        manifest = verify(session.store, ref)
+        metrics, cost = manifest.metrics, _cost(manifest)
         _log_reused(session, work, kind, ref, metrics)
     else:
         with Lease(session.store, f"{kind}-{address[:16]}", holder={"stage": work.name}):
             ref = _compute(kind, version, address, work, settings, session)
-        metrics = read_manifest(session.store, ref).metrics
-    outcome = StageOutcome(name=work.name, ref=ref, reused=reused, seconds=time.monotonic() - started, metrics=metrics)
+        manifest = read_manifest(session.store, ref)
+        metrics, cost = manifest.metrics, _cost(manifest)
+    session.purse.took(address, cost.device_seconds if cost else 0.0)
+    seconds = time.monotonic() - started
+    outcome = StageOutcome(name=work.name, ref=ref, reused=reused, seconds=seconds, metrics=metrics, cost=cost)
     session.outcomes.append(outcome)
     session.known[kind, address] = outcome
     session.listener.finished(outcome)
@@ -163,12 +169,22 @@ def _compute(
         **settings,
         "run": {**settings["run"], "engine": work.recipe.run.engine.model_dump(mode="json")},
     }
+    directory.mkdir(parents=True, exist_ok=True)
+    devices = devices_of(work.recipe, work.program)
     run_id = _start_child(session, work, kind, address, reused=False)
     status = "FAILED"
     try:
         with session.lanes:
             started = time.time()
-            metrics = _supervise(work, spec, directory, session, run_id)
+            clock = Clock(directory)
+            session.purse.took(
+                address, clock.seconds() * devices
+            )  # what earlier tries took counts before this one begins
+            session.purse.runs(address, directory)
+            metrics = _supervise(
+                work, spec, directory, session, run_id, lambda: session.purse.took(address, clock.seconds() * devices)
+            )
+            cost = stage_cost(session.purse, devices, directory, clock.seconds(), work.config, metrics)
         ref = publish(
             session.store,
             out,
@@ -179,9 +195,10 @@ def _compute(
             inputs=work.inputs,
             seed=work.recipe.seed,
             metrics=metrics,
-            provenance=_provenance(work, session, started, proof_tags(kind, metrics)),
+            provenance=_provenance(work, session, started, proof_tags(kind, metrics)) | {"cost": asdict(cost)},
         )
         session.tracking.log_summary(run_id, _numbers(metrics))
+        session.tracking.log_summary(run_id, cost_metrics(stage_bill(work.name, cost, session.purse.rate, {})))
         session.tracking.set_tags(run_id, {"r1.artifact": ref.uri, **proof_tags(kind, metrics)})
         session.tracking.log_file(run_id, directory / "log.txt", "")
         session.tracking.log_table(run_id, directory / TABLE)
@@ -190,16 +207,20 @@ def _compute(
             create_markdown_artifact(key=f"{_key(work.name)}-card", markdown=(out / CARD).read_text(encoding="utf-8"))
         status = "FINISHED"
     finally:
+        session.purse.ended(address)
         session.tracking.finish(run_id, status)
     Checkpoints(session.store, checkpoints).clear()
     shutil.rmtree(directory, ignore_errors=True)
     return ref
 
 
-def _supervise(work: Work, spec: dict[str, Any], directory: Path, session: Session, run_id: str) -> dict[str, Any]:
+def _supervise(
+    work: Work, spec: dict[str, Any], directory: Path, session: Session, run_id: str, tick: Callable[[], None]
+) -> dict[str, Any]:
     tail = SpoolTail(directory / "metrics.jsonl")
 
     def poll() -> None:
+        tick()
         if rows := tail.poll():
             session.listener.progressed(work.name, rows)
             session.tracking.log_rows(run_id, rows)
@@ -239,6 +260,12 @@ def _log_reused(
     session.tracking.log_summary(run_id, _numbers(metrics))
     session.tracking.set_tags(run_id, {"r1.artifact": ref.uri, **proof_tags(kind, metrics)})
     session.tracking.finish(run_id, "FINISHED")
+
+
+def _cost(manifest: Manifest) -> Spent | None:
+    """What the artifact took to compute; None for one from before that was written down."""
+    kept = manifest.provenance.get("cost")
+    return Spent(**kept) if kept else None
 
 
 def _key(name: str) -> str:

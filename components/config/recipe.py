@@ -96,6 +96,15 @@ class BaseTrainingConfig(Section):
     checkpoint_every: Count = 500
 
 
+class BudgetConfig(Section):
+    """What the stages of a recipe may cost together, reused ones included at what they cost when they were computed."""
+
+    money: Positive | None = None
+    """In the currency of `R1_PRICES`."""
+    device_hours: Positive | None = None
+    """Hours times devices; on a CPU times `threads`."""
+
+
 class RunConfig(Section):
     """How the work is laid out on this machine. `threads` is in every fingerprint: it changes the order of additions."""
 
@@ -108,6 +117,8 @@ class RunConfig(Section):
     sampler: Literal["auto", "transformers", "vllm"] = "auto"
     """`auto` is resolved by device and size before the fingerprint is taken (components/sampling/auto.py)."""
     engine: EngineConfig = EngineConfig()
+    budget: BudgetConfig = BudgetConfig()
+    """Spent, the run stops after the current step with exit code 3; raised, it goes on. In no fingerprint."""
 
 
 class Recipe(Section):
@@ -143,6 +154,8 @@ class Recipe(Section):
     student_rl: GrpoConfig | None = None
     gate: GateConfig | None = None
     ledger: LedgerConfig = LedgerConfig()
+    deviations: dict[str, str] = Field(default_factory=dict)
+    """Why settings are not the paper's (`r1 plan --paper`): reasons by setting (`"grpo.kl_weight"`) or section (`grpo`)."""
 
     @model_validator(mode="before")
     @classmethod

@@ -1,9 +1,9 @@
 """Where runs happen on this machine: ``R1_*`` environment variables. None of it enters a fingerprint."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from components.errors import ConfigError
@@ -25,6 +25,10 @@ class Settings(BaseSettings):
     prefect_api_url: str = ""
     """Prefect API of a running server. Default: PREFECT_API_URL, else a server inside this process."""
 
+    prices: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+    """Money per device-hour by device, in place of the table's: `R1_PRICES='{"H100": 1.9, "cpu": 0.03}'`. `cpu` is one core."""
+    power: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+    """Watts by device, in the same form."""
     sandbox: Literal["", "bubblewrap", "rlimits"] = ""
     """What programs run in. Default: bubblewrap, and nothing where it does not work; `rlimits` isolates nothing."""
 

@@ -7,13 +7,8 @@ from functools import cache
 
 import torch
 
-PEAKS = {  # FLOP/s of dense products, NVIDIA's data sheets: bfloat16 with tensor cores, float32 without
-    "H100 PCIe": (756e12, 51e12),
-    "H100 NVL": (835e12, 60e12),
-    "H100": (989e12, 67e12),
-    "H200": (989e12, 67e12),
-    "A100": (312e12, 19.5e12),
-}
+from components.plan.devices import DEVICES, device_named
+
 SIZE, REPEAT = 512, 5
 GIB = float(2**30)
 
@@ -31,8 +26,8 @@ def card_flops(name: str, dtype: torch.dtype) -> float | None:
     >>> card_flops("NVIDIA H100 80GB HBM3", torch.bfloat16), card_flops("NVIDIA T4", torch.bfloat16)
     (989000000000000.0, None)
     """
-    known = next((peaks for card, peaks in PEAKS.items() if card in name), None)
-    return None if known is None else known[0 if dtype == torch.bfloat16 else 1]
+    known = DEVICES.get(device_named(name) or "")
+    return None if known is None else known.bfloat16 if dtype == torch.bfloat16 else known.float32
 
 
 @cache

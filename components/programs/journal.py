@@ -12,15 +12,19 @@ from transformers import PreTrainedModel
 from components.engines import ranks
 from components.engines.base import Engine
 from components.engines.state import load_state, save_state
+from components.errors import BudgetExhausted
 from components.programs.spec import Spec
 from components.rl.meter import reproducible
 from components.rollout import lake
+from components.rollout.pending import read_unsaved, write_unsaved
 from components.rollout.types import Group
 from components.store.checkpoint import Checkpoints
 from components.store.objects import open_store
 from components.tracking.metrics import Spool
 
 HISTORY = "history.jsonl"
+STOP = "stop.txt"
+"""In the work directory: the supervisor asks for an end after the current step, and says why."""
 
 
 class Ahead(Protocol):
@@ -68,6 +72,7 @@ class Journal:
                 if ahead is not None:
                     ahead.load(directory)
                 self._history = (directory / HISTORY).read_text().splitlines()
+                self._unsaved = read_unsaved(directory)
         if self._writes:
             self._spool.truncate_after(step)
             self._restore_lake(step)
@@ -75,14 +80,29 @@ class Journal:
         return step
 
     def record(self, step: int, metrics: dict[str, float], groups: Sequence[Group] = ()) -> None:
-        """Note a finished step (0: before the first); every ``every`` steps, and at the last, make it durable."""
+        """Note a finished step (0: before the first); every ``every`` steps, and at the last, make it durable.
+
+        Raises :class:`BudgetExhausted` where the supervisor has asked for an end: after a checkpoint of this step, which leaves
+        the lake's shards cut as they would have been without it.
+        """
         if self._writes:
             self._spool.append(step, metrics)
         self._history.append(json.dumps({"step": step, **reproducible(metrics)}))
         if groups and self._writes:
             self._unsaved.append((step, groups))
         if step and (step % self.every == 0 or step == self.last_step):
+            self._flush_lake()
             self._checkpoint(step)
+        if step < self.last_step and (why := self._stopped()):
+            if step % self.every:
+                self._checkpoint(step)
+            raise BudgetExhausted(why)
+
+    def _stopped(self) -> str:
+        """Why to stop; the same on all ranks."""
+        path = self.spec.work / STOP
+        said = path.read_text(encoding="utf-8") if self._writes and path.exists() else ""
+        return "".join(ranks.gather(said))
 
     def finish(self) -> None:
         """Write the history into the output."""
@@ -91,7 +111,6 @@ class Journal:
         (self.spec.out / HISTORY).write_text("\n".join(self._history) + "\n")
 
     def _checkpoint(self, step: int) -> None:
-        self._flush_lake()
         with tempfile.TemporaryDirectory(dir=self.spec.work) as name:
             directory = Path(name)
             save_state(directory, self.engine, self.reference, self.value)
@@ -100,6 +119,7 @@ class Journal:
             if not self._writes:
                 return
             (directory / HISTORY).write_text("\n".join(self._history) + "\n")
+            write_unsaved(directory, self._unsaved)
             self._checkpoints.save(step, directory)
 
     def _flush_lake(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from components.data.composition import compose, dropped
-from components.report import paper, students, tables
+from components.report import bill, paper, students, tables
 from components.report.figures import curve_figures, shape_figures
 from components.report.samples import before_after, printable
 from components.report.stages import (
@@ -79,6 +79,9 @@ def collect(inputs: Mapping[str, Path], notes: Mapping[str, Any]) -> dict[str, A
         "students": _students(evaluations, metrics, main),
         "curation": _curation(inputs),
         "selections": [_selection(stage, inputs[stage]) for stage in SELECTIONS if stage in inputs],
+        "bill": bill.bill_table(notes["cost"]) if notes.get("cost", {}).get("stages") else None,
+        "paper_bill": bill.paper_bill(),
+        "conformance": notes.get("conformance") or (),
         "timings": tables.timings(notes.get("stages") or ()),
         "stage_name": stage_name,
     }

@@ -3,6 +3,7 @@
 Unlike the lake a file of these gives back every rollout exactly: log-probabilities in 64 bits, rewards in their order.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.rollout import lake
-from components.rollout.types import Rollout
+from components.rollout.types import Group, Rollout
 
 LISTS = ("prompt_ids", "ids", "logprobs")
 EXACT = pa.field("logprobs", pa.list_(pa.float64()))
@@ -39,3 +40,29 @@ def read_pending(path: Path) -> dict[int, list[Rollout]]:
         exact = {name: tuple(row[name]) for name in LISTS} | {"rewards": dict(row["rewards"])}
         steps.setdefault(step, []).append(Rollout(**row | exact))
     return steps
+
+
+UNSAVED, ADVANTAGES = "unsaved.parquet", "unsaved.json"
+
+
+def write_unsaved(directory: Path, steps: Sequence[tuple[int, Sequence[Group]]]) -> None:
+    """Groups whose shard of the lake is not full yet; nothing is written where there are none."""
+    if not steps:
+        return
+    write_pending(
+        directory / UNSAVED, {step: [r for group in groups for r in group.rollouts] for step, groups in steps}
+    )
+    advantages = [[step, [list(group.advantages) for group in groups]] for step, groups in steps]
+    (directory / ADVANTAGES).write_text(json.dumps(advantages), encoding="utf-8")
+
+
+def read_unsaved(directory: Path) -> list[tuple[int, Sequence[Group]]]:
+    """What :func:`write_unsaved` wrote."""
+    if not (directory / ADVANTAGES).exists():
+        return []
+    rollouts = read_pending(directory / UNSAVED)
+    found: list[tuple[int, Sequence[Group]]] = []
+    for step, advantages in json.loads((directory / ADVANTAGES).read_text(encoding="utf-8")):
+        waiting = iter(rollouts[step])
+        found.append((step, [Group(tuple(next(waiting) for _ in values), tuple(values)) for values in advantages]))
+    return found

@@ -3,11 +3,13 @@
 from rich.console import Console
 from rich.table import Table
 
+from components.config.conformance import DEVIATES, conformance
 from components.config.presets import load_recipe, split_settings
 from components.config.recipe import Recipe
 from components.config.section import Section
 from components.config.settings import Settings
 from components.plan.parameters import count_parameters, count_value_parameters
+from flows.commands.forecast import show_forecast
 
 STAGES = {
     "r1": (
@@ -29,21 +31,48 @@ STAGES = {
 }
 
 
-def show_plan(preset: str, overrides: list[str]) -> None:
-    """Models with parameter counts, stages with settings, suites with their protocol."""
-    _, recipe_overrides = split_settings(overrides, Settings.model_fields)
+def show_plan(
+    preset: str,
+    overrides: list[str],
+    *,
+    on: str | None = None,
+    memory_gb: float | None = None,
+    measure: bool = False,
+) -> None:
+    """Models with parameter counts, stages with settings, suites with their protocol; memory, time and cost."""
+    chosen, recipe_overrides = split_settings(overrides, Settings.model_fields)
     recipe = load_recipe(preset, recipe_overrides)
+    settings = Settings(**chosen)
     console = Console()
     console.print(f"[bold]{recipe.preset}[/]  {recipe.description}\nflow {recipe.flow}, seed {recipe.seed}")
     _models(console, recipe)
     table = Table("stage", "settings", title="Stages", title_justify="left")
     for name, section in STAGES[recipe.flow]:
-        settings = getattr(recipe, section)
-        if settings is not None:
-            table.add_row(name, _settings(settings))
+        of_stage = getattr(recipe, section)
+        if of_stage is not None:
+            table.add_row(name, _settings(of_stage))
     for name, suite in recipe.suites.items():
         table.add_row(f"evaluate: {name}", _settings(suite))
     console.print(table)
+    show_forecast(console, recipe, settings, on=on, memory_gb=memory_gb, measure=measure)
+
+
+def show_conformance(preset: str, overrides: list[str]) -> None:
+    """The recipe's settings beside the paper's, with a reason for each deviation."""
+    _, recipe_overrides = split_settings(overrides, Settings.model_fields)
+    recipe = load_recipe(preset, recipe_overrides)
+    table = Table(
+        "setting", "what it is", "paper", "here", "", title=f"{recipe.preset} beside the paper", title_justify="left"
+    )
+    lines = conformance(recipe)
+    for line in lines:
+        why = line.reason or "no reason is given" if line.verdict == DEVIATES else line.verdict
+        table.add_row(line.key, line.says, line.paper, line.ours, why)
+    console = Console()
+    console.print(table)
+    for source in dict.fromkeys(line.source for line in lines):
+        keys = [line.key for line in lines if line.source == source]
+        console.print(f"{source}: {'all others' if len(keys) > len(lines) / 2 else ', '.join(keys)}")
 
 
 def _models(console: Console, recipe: Recipe) -> None:

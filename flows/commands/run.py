@@ -13,6 +13,7 @@ from rich.console import Console
 from components.config.presets import load_recipe, split_settings
 from components.config.recipe import Recipe
 from components.config.settings import Settings
+from components.plan.bill import cost_metrics
 from flows.commands.progress import Progress
 from flows.commands.table import closing_table
 from flows.orchestrator import orchestrator
@@ -47,6 +48,7 @@ def _run(recipe: Recipe, settings: Settings, console: Console, started: float) -
         result = flow(recipe)
         champion = result if recipe.flow in ("r1", "r1_zero") else None
         summary = run_summary(run, champion, time.monotonic() - started)
+        run.tracking.log_summary(run.run_id, cost_metrics(summary["cost"]["together"]))
         run.store.create(f"runs/{run.run_id}/summary.json", json.dumps(summary, indent=1).encode())
         return summary
 

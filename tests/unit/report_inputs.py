@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -9,9 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from components.config.conformance import conformance
+from components.config.presets import load_recipe
 from components.data.files import dump_rows
 from components.data.schema import Row
 from components.evals.stats import cons_at_k, pass_at_1, pass_at_k
+from components.plan.bill import Rate, Spent, stage_bill, total_bill
 from components.rollout.lake import shard_name, write_shard
 from components.rollout.types import Group, Rollout
 from components.seeds import python_rng
@@ -89,6 +93,24 @@ def notes(inputs: dict[str, Path]) -> dict[str, Any]:
             "version": 1,
         },
         "stages": stages,
+        "cost": cost(),
+        "conformance": [asdict(line) for line in conformance(load_recipe("tiny"))],
+    }
+
+
+def cost() -> dict[str, Any]:
+    """A bill of two stages on one core at 4 cents an hour and 10 watts."""
+    rate, shares = Rate(0.04, 10.0), {"base": 0.31, "r1_zero": 0.97}
+    zero = Spent("cpu", 1, 90.0, {"sample": 36.0, "score": 1.0, "update": 45.0, "sync": 0.5}, 1e6, 1e6)
+    lines = [stage_bill("r1_zero", zero, rate, shares), stage_bill("dev1", Spent("cpu", 1, 9.0), rate, shares)]
+    together = total_bill(lines, shares)
+    return {
+        "device": "cpu",
+        "price_per_device_hour": 0.04,
+        "watts": 10.0,
+        "suite": "sums",
+        "stages": lines,
+        "together": together,
     }
 
 

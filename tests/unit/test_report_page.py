@@ -16,7 +16,20 @@ from tests.conftest import need_program
 from tests.unit.report_inputs import evaluation, full_run
 
 VOID = {"meta", "br", "path", "rect", "use", "col"}
-SECTIONS = ("stages", "levels", "curves", "samples", "students", "data", "selection", "time", "gate", "origin")
+SECTIONS = (
+    "stages",
+    "levels",
+    "curves",
+    "samples",
+    "students",
+    "data",
+    "selection",
+    "time",
+    "cost",
+    "gate",
+    "conformance",
+    "origin",
+)
 
 
 @pytest.fixture(scope="module")
@@ -208,3 +221,23 @@ def test_the_page_fits_a_phone(page, tmp_path):
     shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     width = int(re.search(r"<title>(\d+)</title>", shown)[1])
     assert width <= 420
+
+
+def test_the_bill_and_the_paper_s_stand_there_with_their_arithmetic(page):
+    text = " ".join(Reader(page).text)
+    for shown in (
+        "(101 + 5 + 41) thousand h = 147,000 h x $2",
+        "$294,000",
+        "2,788,000 h x $2",
+        "85 times",
+        "27.3 times",
+        "27.4 times",
+    ):
+        assert shown in text
+    assert "cpu: 0.04 an hour and 10 W for each device" in text
+
+
+def test_deviations_from_the_paper_stand_there_with_reasons(page):
+    text = " ".join(Reader(page).text)
+    assert "a small model takes larger steps" in text
+    assert "no reason is given" not in text

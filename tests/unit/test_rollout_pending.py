@@ -1,6 +1,7 @@
 """Rollouts that wait in a checkpoint come back equal, to the last bit and in the order of their rewards."""
 
-from components.rollout.pending import read_pending, write_pending
+from components.rollout.pending import read_pending, read_unsaved, write_pending, write_unsaved
+from components.rollout.types import Group
 from tests.fakes.tiny import make_rollout
 
 ROLLOUTS = [
@@ -22,3 +23,12 @@ def test_the_same_rollouts_give_the_same_bytes(tmp_path):
     write_pending(tmp_path / "a", {3: ROLLOUTS})
     write_pending(tmp_path / "b", {3: ROLLOUTS})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_groups_without_a_shard_come_back_exactly(tmp_path):
+    groups = [Group(tuple(ROLLOUTS[:2]), (1 / 3, -1 / 3)), Group(tuple(ROLLOUTS[2:]), (0.0,))]
+    steps = [(7, groups), (8, groups[:1])]
+    write_unsaved(tmp_path, steps)
+    assert read_unsaved(tmp_path) == steps
+    write_unsaved(tmp_path / "none", [])
+    assert read_unsaved(tmp_path / "none") == []

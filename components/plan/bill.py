@@ -1,0 +1,148 @@
+"""The bill: device-seconds by stage and phase, money and energy, per million tokens and per point of pass@1. Pure.
+
+``money = device-seconds / 3600 x price``, ``kWh = device-seconds x watts / 3.6e6``. Device-seconds are seconds on the clock
+times the devices that a stage holds (a CPU's cores count one each), from the start of its program to its end, over all tries.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+PHASES = ("sample", "score", "update", "sync")
+STARTS = {
+    "r1_zero": "base",
+    "dev1": "base",
+    "dev2": "dev1",
+    "dev3": "base",
+    "r1": "dev3",
+    "distilled": "student",
+    "student_rl": "student",
+}
+"""The model that each training stage starts from."""
+MILLION = 1e6
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a stage took. ``phases`` are device-seconds of its steps by phase, in the steps that count; ``out`` tokens generated,
+    ``read`` tokens trained on."""
+
+    device: str
+    devices: int
+    device_seconds: float
+    phases: dict[str, float] = field(default_factory=dict)
+    out: float = 0.0
+    read: float = 0.0
+
+
+def spent(
+    steps: Iterable[Mapping[str, float]], *, device: str, devices: int, seconds: float, evaluated: float = 0.0
+) -> Spent:
+    """From the metrics of a stage's steps. RL trains on what it samples; SFT's tokens are all trained on; ``evaluated`` tokens
+    were generated in an evaluation.
+
+    >>> steps = [{"time/sample_s": 2.0, "time/update_s": 1.0, "tokens": 50.0}, {"time/sample_s": 1.0, "tokens": 30.0}]
+    >>> spent(steps, device="cpu", devices=2, seconds=10)
+    Spent(device='cpu', devices=2, device_seconds=20, phases={'sample': 6.0, 'update': 2.0}, out=80.0, read=80.0)
+    """
+    phases: dict[str, float] = {}
+    out, read = evaluated, 0.0
+    for step in steps:
+        for phase in PHASES:
+            if f"time/{phase}_s" in step:
+                phases[phase] = phases.get(phase, 0.0) + devices * step[f"time/{phase}_s"]
+        if "time/sample_s" not in step and "tokens" in step:  # SFT has no phases: a step is an update
+            phases["update"] = phases.get("update", 0.0) + devices * step.get("time/step_s", 0.0)
+        else:
+            out += step.get("tokens", 0.0)
+        read += step.get("tokens", 0.0)
+    return Spent(device, devices, devices * seconds, phases, out, read)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Money per device-hour and watts of a device; None where nobody knows."""
+
+    price: float | None
+    watts: float | None
+
+    def money(self, device_seconds: float) -> float | None:
+        return None if self.price is None else device_seconds / 3600 * self.price
+
+    def energy(self, device_seconds: float) -> float | None:
+        return None if self.watts is None else device_seconds * self.watts / 3.6e6
+
+
+def stage_bill(name: str, cost: Spent, rate: Rate, pass_at_1: Mapping[str, float]) -> dict[str, Any]:
+    """A line of the bill. ``per_million_out`` is the sampling phase's money over tokens generated, ``per_million_in`` the update
+    phase's over tokens trained on; ``per_point`` the stage's money over the points of pass@1 (of 100) that its model lies above
+    the one it starts from, None where it does not."""
+    money = rate.money(cost.device_seconds)
+    start, end = pass_at_1.get(STARTS.get(name, "")), pass_at_1.get(name)
+    points = 100 * (end - start) if start is not None and end is not None else None
+    return {
+        "stage": name,
+        "device": cost.device,
+        "devices": cost.devices,
+        "device_seconds": cost.device_seconds,
+        "phases": cost.phases,
+        "tokens_out": cost.out,
+        "tokens_trained": cost.read,
+        "money": money,
+        "energy_kwh": rate.energy(cost.device_seconds),
+        "per_million_out": _per_million(rate.money(cost.phases.get("sample", 0.0)), cost.out),
+        "per_million_in": _per_million(rate.money(cost.phases.get("update", 0.0)), cost.read),
+        "points": points,
+        "per_point": money / points if money is not None and points is not None and points > 0 else None,
+    }
+
+
+def total_bill(lines: Sequence[Mapping[str, Any]], pass_at_1: Mapping[str, float]) -> dict[str, Any]:
+    """All stages together, reused ones at what they cost when they were computed. A sum with an unknown part is unknown.
+
+    ``points`` are those of the last model of the main line above the base.
+    """
+    sampled = [line for line in lines if line["phases"].get("sample")]
+    trained = [line for line in lines if line["phases"].get("update")]
+    money = _sum(lines, "money")
+    last = next((pass_at_1[name] for name in ("r1", "dev3", "dev2", "dev1", "r1_zero") if name in pass_at_1), None)
+    points = 100 * (last - pass_at_1["base"]) if last is not None and "base" in pass_at_1 else None
+    phases: dict[str, float] = {}
+    for line in lines:
+        for phase, seconds in line["phases"].items():
+            phases[phase] = phases.get(phase, 0.0) + seconds
+    return {
+        "device_seconds": sum(line["device_seconds"] for line in lines),
+        "phases": phases,
+        "tokens_out": sum(line["tokens_out"] for line in lines),
+        "tokens_trained": sum(line["tokens_trained"] for line in lines),
+        "money": money,
+        "energy_kwh": _sum(lines, "energy_kwh"),
+        "per_million_out": _mean_rate(sampled, "per_million_out", "tokens_out"),
+        "per_million_in": _mean_rate(trained, "per_million_in", "tokens_trained"),
+        "points": points,
+        "per_point": money / points if money is not None and points is not None and points > 0 else None,
+    }
+
+
+def cost_metrics(line: Mapping[str, Any]) -> dict[str, float]:
+    """A line of the bill as metrics ``cost/...``, as far as it is known."""
+    flat = {name: value for name, value in line.items() if isinstance(value, int | float) and name != "devices"}
+    flat |= {f"{phase}_device_seconds": seconds for phase, seconds in line["phases"].items()}
+    return {f"cost/{name}": float(value) for name, value in flat.items()}
+
+
+def _per_million(money: float | None, tokens: float) -> float | None:
+    return money / tokens * MILLION if money and tokens else None
+
+
+def _sum(lines: Sequence[Mapping[str, Any]], key: str) -> float | None:
+    values = [line[key] for line in lines]
+    return None if any(value is None for value in values) else float(sum(values))
+
+
+def _mean_rate(lines: Sequence[Mapping[str, Any]], key: str, tokens: str) -> float | None:
+    """The money of all lines over the tokens of all."""
+    known = [(line[key] * line[tokens], line[tokens]) for line in lines if line[key] is not None]
+    num = sum(count for _, count in known)
+    return sum(money for money, _ in known) / num if num else None

@@ -1,0 +1,66 @@
+"""A journal that is told to stop: a checkpoint of the very step, and a lake that is cut as if nothing had happened."""
+
+import pytest
+
+from components.engines.single import SingleEngine
+from components.errors import BudgetExhausted
+from components.programs.journal import STOP, Journal
+from components.programs.spec import Spec
+from components.rollout.lake import shards
+from components.rollout.types import Group
+from tests.fakes.tiny import make_rollout, tiny_model
+
+EVERY, LAST = 3, 7
+
+
+def journal(root):
+    spec = Spec(
+        stage="s",
+        seed=0,
+        config={},
+        out=root / "out",
+        work=root / "work",
+        store=(root / "store").as_uri(),
+        checkpoints="checkpoints/s",
+    )
+    spec.work.mkdir(parents=True, exist_ok=True)
+    return Journal(spec, SingleEngine(tiny_model(), lambda _: 1e-3), every=EVERY, last_step=LAST)
+
+
+def groups(step):
+    rollouts = tuple(make_rollout((2, 3), (4 + step, 1), logprobs=(-1 / 3, -0.1 * step), sample=i) for i in range(2))
+    return [Group(rollouts, (1 / step, -1 / step))]
+
+
+def go(root, *, stop_after=None):
+    """Record steps from the last checkpoint on; the journal's history."""
+    book = journal(root)
+    first = book.resume() + 1
+    for step in range(first, LAST + 1):
+        if step == stop_after:
+            (book.spec.work / STOP).write_text("spent: raise it")
+        book.record(step, {"reward": step / 3, "time/step_s": 1.0}, groups(step))
+    book.finish()
+    return first
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3, 4, 6])
+def test_a_stopped_journal_goes_on_from_that_step_to_the_same_bytes(tmp_path, stop_after):
+    assert go(tmp_path / "straight") == 1
+    with pytest.raises(BudgetExhausted, match="raise it"):
+        go(tmp_path / "stopped", stop_after=stop_after)
+    (tmp_path / "stopped/work" / STOP).unlink()
+    assert go(tmp_path / "stopped") == stop_after + 1
+    ends = [{p.name: p.read_bytes() for p in shards(tmp_path / way / "out/lake")} for way in ("straight", "stopped")]
+    assert ends[0] == ends[1]
+    assert list(ends[0]) == [
+        "steps-000001-000003.parquet",
+        "steps-000004-000006.parquet",
+        "steps-000007-000007.parquet",
+    ]
+    histories = [(tmp_path / way / "out/history.jsonl").read_bytes() for way in ("straight", "stopped")]
+    assert histories[0] == histories[1]
+
+
+def test_a_stop_at_the_last_step_comes_too_late(tmp_path):
+    assert go(tmp_path, stop_after=LAST) == 1
