@@ -26,10 +26,10 @@ from components.tinyworld.problems import (
 
 STRING_SHARE = 0.12
 PAIR_SHARE = 0.6  # of the sums
-DIRECT_SHARE = {"pair": 0.4, "sum": 0.68, "string": 0.4}
-GUESS_WRONG = 0.3
+DIRECT_SHARE = {"pair": 0.4, "sum": 0.7, "string": 0.4}
+GUESS_WRONG = 0.5
 LETTERS_SHARE = {"pair": 0.48, "sum": 0.46, "string": 0.3}
-FLAWED_SHARE = {"digits": 0.55, "letters": 0.1}  # of the worked chains over three terms and more
+FLAWED_SHARE = {"digits": 0.5, "letters": 0.12}  # of the worked chains over three terms and more
 STEP_WRONG = 0.3
 UNCLOSED = 0.3
 WAIT_AND_REDO = 0.12
