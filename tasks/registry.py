@@ -15,6 +15,7 @@ from components.tracking.promotions import Promotion, append_promotion, promotio
 from components.tracking.registry import Registry
 from tasks.session import Session, StageOutcome, current_session
 
+FLUSH_S = 10.0
 FIGURES = ("format", "pass_at_1_low", "pass_at_1_high")
 
 
@@ -53,6 +54,7 @@ def promote_model(recipe: Recipe, model: StageOutcome, evaluation: StageOutcome)
             by=f"run {session.run_id}",
         )
     if entry:  # without an opened gate too: aliases that differ from the log are mended
+        session.tracking.flush(FLUSH_S)  # so that the new version can name the run that made it
         Registry(session.settings.tracking_uri).try_project(session.store, name)
     create_markdown_artifact(
         key="promotion",

@@ -5,6 +5,7 @@ run, publish, MLflow child run, Prefect artifact.
 """
 
 import functools
+import logging
 import platform
 import shutil
 import subprocess
@@ -19,7 +20,9 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from components.config.recipe import Recipe
+from components.errors import LeaseHeldError, LeaseLostError
 from components.launch.keeper import run_program
+from components.launch.workplace import own_directory
 from components.models import locate_model, resolve_device, stored_parameters
 from components.plan.parameters import count_parameters
 from components.rollout import TABLE
@@ -30,14 +33,19 @@ from components.store.fingerprint import fingerprint
 from components.store.lease import Lease
 from components.store.manifest import ArtifactRef
 from components.tracking.metrics import SpoolTail
+from components.tracking.params import flatten
 from tasks.policy import retry_policy
 from tasks.proofs import proof_tags
-from tasks.session import Session, StageOutcome, current_session, flatten, process_tags
+from tasks.session import Session, StageOutcome, current_session, process_tags
+
+WAIT_S = 10.0
+"""How long one look at a lease that another run holds may take, before the next look at whether this run was cancelled."""
 
 CARD = "card.md"
 """A page about a stage's result, for people: in its artifact, in MLflow and in Prefect."""
 
 P = ParamSpec("P")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -123,9 +131,10 @@ def _run(kind: str, version: str, work: Work, session: Session) -> StageOutcome:
         metrics = verify(session.store, ref).metrics
         _log_reused(session, work, kind, ref, metrics)
     else:
-        with Lease(session.store, f"{kind}-{address[:16]}", holder={"stage": work.name}):
-            ref = _compute(kind, version, address, work, settings, session)
-        metrics = read_manifest(session.store, ref).metrics
+        ref, reused = _compute_once(kind, version, address, work, settings, session)
+        metrics = verify(session.store, ref).metrics if reused else read_manifest(session.store, ref).metrics
+        if reused:
+            _log_reused(session, work, kind, ref, metrics)
     outcome = StageOutcome(name=work.name, ref=ref, reused=reused, seconds=time.monotonic() - started, metrics=metrics)
     session.outcomes.append(outcome)
     session.known[kind, address] = outcome
@@ -139,11 +148,47 @@ def _run(kind: str, version: str, work: Work, session: Session) -> StageOutcome:
     return outcome
 
 
-def _compute(
+def _compute_once(
     kind: str, version: str, address: str, work: Work, settings: dict[str, Any], session: Session
+) -> tuple[ArtifactRef, bool]:
+    """Compute under the fingerprint's lease, or wait for whoever holds it; the artifact, and whether it is another's.
+
+    The wait ends with its holder's work or death: a lease that is not renewed expires. A process that was paused past that
+    and finds its work taken over changes nothing: it stops its program and waits like anybody else.
+    """
+    told = False
+    while True:
+        lease = Lease(session.store, f"{kind}-{address[:16]}", holder={"stage": work.name, "run": session.run_id})
+        try:
+            lease.acquire(wait_s=WAIT_S)
+        except LeaseHeldError as error:
+            if session.cancelled.is_set():
+                raise
+            if not told:
+                logger.warning("%s is being computed already: %s", work.name, error)
+            told = True
+            continue
+        with lease:
+            if (ref := find(session.store, kind, address)) is not None:
+                return ref, True
+            try:
+                with own_directory(session.settings.work(kind, address)) as directory:
+                    return _compute(kind, version, address, work, settings, session, directory, lease), False
+            except LeaseLostError as error:
+                logger.warning("%s: %s; nothing of it is kept here", work.name, error)
+
+
+def _compute(
+    kind: str,
+    version: str,
+    address: str,
+    work: Work,
+    settings: dict[str, Any],
+    session: Session,
+    directory: Path,
+    lease: Lease,
 ) -> ArtifactRef:
     checkpoints = f"checkpoints/{kind}/{address[:16]}"
-    directory = session.settings.work(kind, address)
     out = directory / "out"
     shutil.rmtree(out, ignore_errors=True)
     inputs = {
@@ -168,7 +213,8 @@ def _compute(
     try:
         with session.lanes:
             started = time.time()
-            metrics = _supervise(work, spec, directory, session, run_id)
+            metrics = _supervise(work, spec, directory, session, run_id, lease)
+        lease.confirm()
         ref = publish(
             session.store,
             out,
@@ -196,10 +242,14 @@ def _compute(
     return ref
 
 
-def _supervise(work: Work, spec: dict[str, Any], directory: Path, session: Session, run_id: str) -> dict[str, Any]:
+def _supervise(
+    work: Work, spec: dict[str, Any], directory: Path, session: Session, run_id: str, lease: Lease
+) -> dict[str, Any]:
     tail = SpoolTail(directory / "metrics.jsonl")
 
     def poll() -> None:
+        if lease.lost:
+            lease.confirm()
         if rows := tail.poll():
             session.listener.progressed(work.name, rows)
             session.tracking.log_rows(run_id, rows)
@@ -255,6 +305,7 @@ def _provenance(work: Work, session: Session, started: float, proved: Mapping[st
     return {
         "stage": work.name,
         "preset": work.recipe.preset,
+        "model": work.recipe.registered_name,
         "tags": {**work.tags, **proved},
         "run": session.run_id,
         "started": started,
