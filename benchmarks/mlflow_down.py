@@ -48,15 +48,17 @@ def main() -> None:
 def measure(home: Path, server: MlflowServer, steps: int, repetitions: int) -> None:
     r1(home, server.uri, "run", *settings(2, 0))  # what all repetitions share, and every import once
     runs: dict[str, list[str]] = {"up": [], "down": []}
+    before = "up"
     for repetition in range(1, 2 * repetitions + 1):
-        state = "up" if repetition % 2 else "down"
-        if state == "down":
-            server.kill()
-        summary = home / "run.json"
+        state = "up" if repetition % 4 < 2 else "down"  # up, down, down, up: drift of the machine falls on both alike
+        if state != before:
+            server.start() if state == "up" else server.kill()
+        before, summary = state, home / "run.json"
         r1(home, server.uri, "run", *settings(steps, repetition), "--json", str(summary))
         runs[state].append(json.loads(summary.read_text())["run"])
-        if state == "down":
-            server.start()
+        print(f"{repetition} of {2 * repetitions}: {state}", file=sys.stderr, flush=True)
+    if before == "down":
+        server.start()
     print(r1(home, server.uri, "reindex").strip())
     client = MlflowClient(server.uri)
     medians: dict[str, list[float]] = {}
@@ -70,6 +72,8 @@ def measure(home: Path, server: MlflowServer, steps: int, repetitions: int) -> N
     up, down = (statistics.median(medians[state]) for state in ("up", "down"))
     spread = max(max(values) / min(values) - 1 for values in medians.values())
     print(f"median of {repetitions}: up {up:.3f} s, down {down:.3f} s, {down / up - 1:+.1%}; spread {spread:.1%}")
+    if spread > 0.05:
+        print("the spread of equal runs is above 5 %: differences below it say nothing")
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
 
 
