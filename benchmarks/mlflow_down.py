@@ -2,16 +2,15 @@
 
     python benchmarks/mlflow_down.py [--steps 24] [--repetitions 5]
 
-Runs the R1-Zero stage of `smoke` by turns with a real MLflow server and with that server killed; base, data and certificates
-come from a run before. A step's time is the time between two rows of its metrics. At the end the server is started again,
-`r1 reindex` sends what it missed, and the curves of all runs are held against the steps.
+Runs the R1-Zero stage of `smoke` with a real MLflow server and with that server killed (up, down, down, up); base, data and
+certificates come from a run before. A step's time is the time between two rows of its metrics. At the end the server is
+started again, what it missed is sent as by `r1 reindex`, and the curves of all runs are held against the steps.
 """
 
 import argparse
-import json
+import itertools
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -19,14 +18,16 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import itertools
-
 from mlflow.tracking import MlflowClient
 
+from components.config.presets import load_recipe
+from components.config.settings import Settings
+from components.store.objects import open_store
 from components.tracking.client import find_run
+from components.tracking.reindex import reindex
+from flows.orchestrator import orchestrator
 from tests.fakes.mlflow_server import MlflowServer
 
-ROOT = Path(__file__).resolve().parents[1]
 METRIC = "reward"
 
 
@@ -46,20 +47,25 @@ def main() -> None:
 
 
 def measure(home: Path, server: MlflowServer, steps: int, repetitions: int) -> None:
-    r1(home, server.uri, "run", *settings(2, 0))  # what all repetitions share, and every import once
+    os.environ["R1_MLFLOW_URI"] = server.uri
+    settings = Settings(home=home / "home")
+    settings.prepare()
     runs: dict[str, list[str]] = {"up": [], "down": []}
-    before = "up"
-    for repetition in range(1, 2 * repetitions + 1):
-        state = "up" if repetition % 4 < 2 else "down"  # up, down, down, up: drift of the machine falls on both alike
-        if state != before:
-            server.start() if state == "up" else server.kill()
-        before, summary = state, home / "run.json"
-        r1(home, server.uri, "run", *settings(steps, repetition), "--json", str(summary))
-        runs[state].append(json.loads(summary.read_text())["run"])
-        print(f"{repetition} of {2 * repetitions}: {state}", file=sys.stderr, flush=True)
+    with orchestrator(settings.home / "prefect"):
+        train(settings, steps=2, repetition=0)  # what all repetitions share, and every import once
+        before = "up"
+        for repetition in range(1, 2 * repetitions + 1):
+            state = "up" if repetition % 4 < 2 else "down"  # drift of the machine falls on both alike
+            if state != before:
+                server.start() if state == "up" else server.kill()
+            before = state
+            runs[state].append(train(settings, steps, repetition))
+            print(f"{repetition} of {2 * repetitions}: {state}", file=sys.stderr, flush=True)
     if before == "down":
         server.start()
-    print(r1(home, server.uri, "reindex").strip())
+    store = open_store(settings.store_uri)
+    done = reindex(store, server.uri, settings.experiment, outboxes=settings.outboxes, cache=settings.cache)
+    print(f"MLflow shows {done.stages} stages of {done.runs} runs")
     client = MlflowClient(server.uri)
     medians: dict[str, list[float]] = {}
     for state, ids in runs.items():
@@ -77,19 +83,19 @@ def measure(home: Path, server: MlflowServer, steps: int, repetitions: int) -> N
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
 
 
-def settings(steps: int, repetition: int) -> list[str]:
-    """Another learning rate in the last digits makes a stage of its own out of the same work."""
-    sets = [f"r1_zero.steps={steps}", f"r1_zero.learning_rate={1e-4 + repetition * 1e-9}", "r1_zero.min_pass_rate=0.0"]
-    return ["smoke", *(part for setting in ["flow='r1_zero'", *sets] for part in ("--set", setting))]
+def train(settings: Settings, steps: int, repetition: int) -> str:
+    """The stage under Prefect, store and MLflow; the run's id. Another learning rate in the last digits makes it a new one."""
+    from flows.curate import curate
+    from flows.r1_zero import r1_zero
+    from flows.start import start_model
+    from tasks.session import session
 
-
-def r1(home: Path, uri: str, *arguments: str) -> str:
-    environment = {**os.environ, "R1_HOME": str(home / "home"), "R1_MLFLOW_URI": uri, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "flows.cli", *arguments]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stdout[-2000:] + done.stderr[-2000:])
-    return done.stdout
+    rate = 1e-4 + repetition * 1e-9
+    sets = [f"r1_zero.steps={steps}", f"r1_zero.learning_rate={rate}", "r1_zero.min_pass_rate=0.0"]
+    recipe = load_recipe("smoke", sets)
+    with session(recipe, settings) as run:
+        r1_zero(recipe, start_model(recipe), curate(recipe))
+        return run.run_id
 
 
 if __name__ == "__main__":
