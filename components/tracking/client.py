@@ -9,6 +9,7 @@ DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_DISABLE_TELEMETRY": "true",  # MLflow heeds DO_NOT_TRACK only where it is the word "true"
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # two lines per stage, into the middle of the progress display
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
 }
 
