@@ -73,10 +73,11 @@ def test_the_same_recipe_started_twice_at_once_computes_every_stage_once(
 def test_a_run_that_wakes_up_after_its_lease_went_to_another_changes_nothing(
     store: str, tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
-    paused = _start(tmp_path / "a", store)
+    home = tmp_path / "a"
+    paused = _start(home, store)
     started.append(paused)
     deadline = time.monotonic() + 240
-    while not any(row.step >= 3 for path in tmp_path.glob("a/work/grpo-*/metrics.jsonl") for row in read_spool(path)):
+    while not any(row.step >= 3 for path in home.glob("work/grpo-*/metrics.jsonl") for row in read_spool(path)):
         assert paused.poll() is None, (tmp_path / "a" / "log.txt").read_text()[-3000:]
         assert time.monotonic() < deadline
         time.sleep(0.02)
