@@ -12,7 +12,9 @@
     |   |-- StoreUnavailable   cannot be reached or written; worth a retry
     |   |-- ObjectMissingError nothing lies under this key
     |   |-- IntegrityError     bytes differ from their manifest
-    |   `-- LeaseHeldError     somebody else is computing this artifact
+    |   |-- LeaseHeldError     somebody else is computing this artifact
+    |   |-- LeaseLostError     the lease of what is being computed went to somebody else
+    |   `-- PromotionConflict  another model was promoted meanwhile
     |-- StageFailed            a stage's program ended badly; carries the tail of its log
     |-- ScoringError           too many completions could not be scored, through no fault of theirs
     |-- WeightSyncError        the sampler does not serve the trainer's weights
@@ -63,6 +65,14 @@ class IntegrityError(StoreError):
 
 class LeaseHeldError(StoreError):
     """Another live process is computing the same artifact."""
+
+
+class LeaseLostError(StoreError):
+    """This process was taken for dead, and another has its work now."""
+
+
+class PromotionConflict(StoreError):
+    """Another promotion was written since this one was decided."""
 
 
 class StageFailed(R1Error):

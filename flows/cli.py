@@ -143,6 +143,37 @@ def sample(
 
 
 @app.command()
+def promote(
+    ref: Annotated[str, typer.Argument(help="kind/fingerprint, a fingerprint's start, or a URI.")],
+    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")] = "",
+    model: Annotated[str | None, typer.Option(help="The registered model; default: its recipe's.")] = None,
+) -> None:
+    """Make an evaluated model champion, whatever the gate says."""
+    from flows.commands.promote import promote as decide
+
+    decide(ref, model, reason)
+
+
+@app.command()
+def rollback(
+    model: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Default: the only registered model.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")] = "",
+) -> None:
+    """Give the title back to the champion before; again, to the one before that."""
+    from flows.commands.promote import rollback as take_back
+
+    take_back(model, reason)
+
+
+@app.command()
+def reindex() -> None:
+    """Rebuild MLflow's runs, model versions and aliases from the store; what is there already stays as it is."""
+    from flows.commands.reindex import rebuild
+
+    rebuild()
+
+
+@app.command()
 def verify(
     source: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help="Rows with `gold` and `prediction`, and so on.")],
     out: Annotated[Path, typer.Option("--out", help="The same rows with verdict, reward, seconds, extracted.")],

@@ -14,7 +14,7 @@ def housekeeping(older_than_days: float = 7.0) -> dict[str, int]:
     settings = Settings()
     settings.prepare()
     done = {
-        "runs closed": close_dead_runs(Tracking(settings.tracking_uri, settings.experiment)),
+        "runs closed": close_dead_runs(Tracking(settings.tracking_uri, settings.experiment, settings.outboxes)),
         "work directories removed": remove_stale_work(settings.home / "work", older_than_days),
     }
     create_markdown_artifact(key="housekeeping", markdown="\n".join(f"* {what}: {n}" for what, n in done.items()))

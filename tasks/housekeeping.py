@@ -12,8 +12,8 @@ from components.tracking.runs import Tracking
 
 @task(cache_policy=NO_CACHE)
 def close_dead_runs(tracking: Tracking) -> int:
-    """MLflow runs that say RUNNING on this host though their process is gone become KILLED; how many."""
-    return tracking.close_orphans()
+    """Send MLflow what dead processes left; runs that say RUNNING though their process is gone become KILLED; how many."""
+    return tracking.recover()
 
 
 @task(cache_policy=NO_CACHE)

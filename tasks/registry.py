@@ -10,10 +10,12 @@ from components.config.stages import GateConfig
 from components.errors import ConfigError
 from components.evals.compare import problem_means
 from components.evals.gate import Decision, decide
-from components.store.artifact import find, materialize, read_manifest
-from components.tracking.registry import Promotion, Registry, append_promotion, promotions
+from components.store.artifact import find, materialize
+from components.tracking.promotions import Promotion, append_promotion, promotions
+from components.tracking.registry import Registry
 from tasks.session import Session, StageOutcome, current_session
 
+FLUSH_S = 10.0
 FIGURES = ("format", "pass_at_1_low", "pass_at_1_high")
 
 
@@ -41,8 +43,19 @@ def promote_model(recipe: Recipe, model: StageOutcome, evaluation: StageOutcome)
     decision = _decide(session, recipe.gate, evaluation, reigning)
     entry = reigning
     if decision.passed:
-        entry = append_promotion(session.store, name, model.ref, evaluation.ref, decision.evidence)
-    version = _project(session, entry) if entry else None
+        entry = append_promotion(
+            session.store,
+            name,
+            model.ref,
+            evaluation.ref,
+            decision.evidence,
+            after=log,
+            reason="; ".join(decision.reasons),
+            by=f"run {session.run_id}",
+        )
+    if entry:  # without an opened gate too: aliases that differ from the log are mended
+        session.tracking.flush(FLUSH_S)  # so that the new version can name the run that made it
+        Registry(session.settings.tracking_uri).try_project(session.store, name)
     create_markdown_artifact(
         key="promotion",
         markdown=f"# {name}: {'promoted' if decision.passed else 'not promoted'}\n\n"
@@ -53,14 +66,8 @@ def promote_model(recipe: Recipe, model: StageOutcome, evaluation: StageOutcome)
         promoted=decision.passed,
         reasons=decision.reasons,
         uri=entry.ref.uri if entry else None,
-        version=version,
+        version=entry.version if entry else None,
     )
-
-
-def _project(session: Session, entry: Promotion) -> int:
-    """The promotion as a registered version; it says how the rewards that the model was trained with were certified."""
-    tags = read_manifest(session.store, entry.ref).provenance.get("tags", {})
-    return Registry(session.settings.tracking_uri).set_champion(entry, session.run_id, tags)
 
 
 def _decide(session: Session, gate: GateConfig, evaluation: StageOutcome, reigning: Promotion | None) -> Decision:

@@ -23,6 +23,7 @@ from components.plan.bill import Spent
 from components.store.manifest import ArtifactRef
 from components.store.objects import ObjectStore, open_store
 from components.tracking.metrics import SpoolRow
+from components.tracking.params import flatten
 from components.tracking.runs import Tracking
 from tasks.purse import Purse, open_purse
 
@@ -118,8 +119,7 @@ def session(recipe: Recipe, settings: Settings | None = None, listener: Listener
         store.probe()
     except StoreUnavailable as error:
         raise ConfigError(f"store: {error}") from error
-    tracking = Tracking(settings.tracking_uri, settings.experiment)
-    tracking.close_orphans()
+    tracking = Tracking(settings.tracking_uri, settings.experiment, settings.outboxes)
     run_id = tracking.start_parent(
         f"{recipe.preset}-{recipe.seed}",
         tags={"r1.preset": recipe.preset, "r1.store": settings.store_uri, **process_tags()},
@@ -144,22 +144,9 @@ def session(recipe: Recipe, settings: Settings | None = None, listener: Listener
         _current.reset(token)
         new.close()
         tracking.finish(run_id, status)
+        tracking.close()
 
 
 def process_tags() -> dict[str, str]:
     """Which process owns a tracking run, so that a run whose process was killed can be closed by the next one."""
     return {"r1.host": socket.gethostname(), "r1.pid": str(os.getpid())}
-
-
-def flatten(value: object, prefix: str = "") -> dict[str, object]:
-    """Nested settings as ``section.field`` parameters.
-
-    >>> flatten({"grpo": {"steps": 3}})
-    {'grpo.steps': 3}
-    """
-    if not isinstance(value, dict):
-        return {prefix: value}
-    flat: dict[str, object] = {}
-    for key, inner in value.items():
-        flat |= flatten(inner, f"{prefix}.{key}" if prefix else str(key))
-    return flat

@@ -5,6 +5,7 @@ run, publish, MLflow child run, Prefect artifact.
 """
 
 import functools
+import logging
 import platform
 import shutil
 import subprocess
@@ -19,7 +20,9 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from components.config.recipe import Recipe
+from components.errors import LeaseHeldError, LeaseLostError
 from components.launch.keeper import run_program
+from components.launch.workplace import own_directory
 from components.models import locate_model, resolve_device, stored_parameters
 from components.plan.bill import Spent, cost_metrics, stage_bill
 from components.plan.parameters import count_parameters
@@ -31,15 +34,20 @@ from components.store.fingerprint import fingerprint
 from components.store.lease import Lease
 from components.store.manifest import ArtifactRef, Manifest
 from components.tracking.metrics import SpoolTail
+from components.tracking.params import flatten
 from tasks.policy import retry_policy
 from tasks.proofs import proof_tags
 from tasks.purse import Clock, devices_of, stage_cost
-from tasks.session import Session, StageOutcome, current_session, flatten, process_tags
+from tasks.session import Session, StageOutcome, current_session, process_tags
+
+WAIT_S = 10.0
+"""How long one look at a lease that another run holds may take, before the next look at whether this run was cancelled."""
 
 CARD = "card.md"
 """A page about a stage's result, for people: in its artifact, in MLflow and in Prefect."""
 
 P = ParamSpec("P")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -126,10 +134,11 @@ def _run(kind: str, version: str, work: Work, session: Session) -> StageOutcome:
         metrics, cost = manifest.metrics, _cost(manifest)
         _log_reused(session, work, kind, ref, metrics)
     else:
-        with Lease(session.store, f"{kind}-{address[:16]}", holder={"stage": work.name}):
-            ref = _compute(kind, version, address, work, settings, session)
-        manifest = read_manifest(session.store, ref)
+        ref, reused = _compute_once(kind, version, address, work, settings, session)
+        manifest = verify(session.store, ref) if reused else read_manifest(session.store, ref)
         metrics, cost = manifest.metrics, _cost(manifest)
+        if reused:
+            _log_reused(session, work, kind, ref, metrics)
     session.purse.took(address, cost.device_seconds if cost else 0.0)
     seconds = time.monotonic() - started
     outcome = StageOutcome(name=work.name, ref=ref, reused=reused, seconds=seconds, metrics=metrics, cost=cost)
@@ -145,11 +154,47 @@ def _run(kind: str, version: str, work: Work, session: Session) -> StageOutcome:
     return outcome
 
 
-def _compute(
+def _compute_once(
     kind: str, version: str, address: str, work: Work, settings: dict[str, Any], session: Session
+) -> tuple[ArtifactRef, bool]:
+    """Compute under the fingerprint's lease, or wait for whoever holds it; the artifact, and whether it is another's.
+
+    The wait ends with its holder's work or death: a lease that is not renewed expires. A process that was paused past that
+    and finds its work taken over changes nothing: it stops its program and waits like anybody else.
+    """
+    told = False
+    while True:
+        lease = Lease(session.store, f"{kind}-{address[:16]}", holder={"stage": work.name, "run": session.run_id})
+        try:
+            lease.acquire(wait_s=WAIT_S)
+        except LeaseHeldError as error:
+            if session.cancelled.is_set():
+                raise
+            if not told:
+                logger.warning("%s is being computed already: %s", work.name, error)
+            told = True
+            continue
+        with lease:
+            if (ref := find(session.store, kind, address)) is not None:
+                return ref, True
+            try:
+                with own_directory(session.settings.work(kind, address)) as directory:
+                    return _compute(kind, version, address, work, settings, session, directory, lease), False
+            except LeaseLostError as error:
+                logger.warning("%s: %s; nothing of it is kept here", work.name, error)
+
+
+def _compute(
+    kind: str,
+    version: str,
+    address: str,
+    work: Work,
+    settings: dict[str, Any],
+    session: Session,
+    directory: Path,
+    lease: Lease,
 ) -> ArtifactRef:
     checkpoints = f"checkpoints/{kind}/{address[:16]}"
-    directory = session.settings.work(kind, address)
     out = directory / "out"
     shutil.rmtree(out, ignore_errors=True)
     inputs = {
@@ -177,14 +222,15 @@ def _compute(
         with session.lanes:
             started = time.time()
             clock = Clock(directory)
-            session.purse.took(
-                address, clock.seconds() * devices
-            )  # what earlier tries took counts before this one begins
+
+            def spent() -> None:
+                session.purse.took(address, clock.seconds() * devices)
+
+            spent()  # what earlier tries took counts before this one begins
             session.purse.runs(address, directory)
-            metrics = _supervise(
-                work, spec, directory, session, run_id, lambda: session.purse.took(address, clock.seconds() * devices)
-            )
+            metrics = _supervise(work, spec, directory, session, run_id, lease, spent)
             cost = stage_cost(session.purse, devices, directory, clock.seconds(), work.config, metrics)
+        lease.confirm()
         ref = publish(
             session.store,
             out,
@@ -215,12 +261,20 @@ def _compute(
 
 
 def _supervise(
-    work: Work, spec: dict[str, Any], directory: Path, session: Session, run_id: str, tick: Callable[[], None]
+    work: Work,
+    spec: dict[str, Any],
+    directory: Path,
+    session: Session,
+    run_id: str,
+    lease: Lease,
+    tick: Callable[[], None],
 ) -> dict[str, Any]:
     tail = SpoolTail(directory / "metrics.jsonl")
 
     def poll() -> None:
         tick()
+        if lease.lost:
+            lease.confirm()
         if rows := tail.poll():
             session.listener.progressed(work.name, rows)
             session.tracking.log_rows(run_id, rows)
@@ -282,6 +336,7 @@ def _provenance(work: Work, session: Session, started: float, proved: Mapping[st
     return {
         "stage": work.name,
         "preset": work.recipe.preset,
+        "model": work.recipe.registered_name,
         "tags": {**work.tags, **proved},
         "run": session.run_id,
         "started": started,

@@ -49,6 +49,11 @@ class Settings(BaseSettings):
     def cache(self) -> Path:
         return self.home / "cache"
 
+    @property
+    def outboxes(self) -> Path:
+        """What runs have told MLflow and MLflow has not yet taken."""
+        return self.home / "outbox"
+
     def work(self, kind: str, fingerprint: str) -> Path:
         """The work directory of one stage: the same for every try, so that a retry finds what the last one left."""
         return self.home / "work" / f"{kind}-{fingerprint[:16]}"

@@ -20,7 +20,7 @@ from components.rollout.pending import read_unsaved, write_unsaved
 from components.rollout.types import Group
 from components.store.checkpoint import Checkpoints
 from components.store.objects import open_store
-from components.tracking.metrics import Spool
+from components.tracking.metrics import Spool, read_spool
 
 HISTORY = "history.jsonl"
 STOP = "stop.txt"
@@ -75,6 +75,7 @@ class Journal:
                 self._unsaved = read_unsaved(directory)
         if self._writes:
             self._spool.truncate_after(step)
+            self._refill_spool()
             self._restore_lake(step)
         ranks.barrier()
         return step
@@ -130,6 +131,13 @@ class Journal:
         if not self._store.exists(self._shard_key(name)):
             self._store.put_file(self._lake / name, self._shard_key(name))
         self._unsaved = []
+
+    def _refill_spool(self) -> None:
+        """On another machine than the one that began there is no spool: the curves begin with the checkpoint's history."""
+        if not read_spool(self._spool.path):
+            for line in self._history:
+                metrics = json.loads(line)
+                self._spool.append(int(metrics.pop("step")), metrics)
 
     def _restore_lake(self, step: int) -> None:
         """The shards up to ``step``, from the store; anything later was never made durable and is sampled again."""

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from components.errors import LeaseHeldError, ObjectMissingError, StoreError
+from components.errors import LeaseHeldError, LeaseLostError, ObjectMissingError, StoreError
 from components.store.keys import safe_key
 from components.store.objects import ObjectStore
 from components.store.process import is_alive, started_at, this_machine
@@ -44,6 +44,7 @@ class Lease:
         self._body = b""
         self._expires = 0.0
         self._lost = False
+        self._renewing = threading.Lock()
         self._stop = threading.Event()
         self._heart: threading.Thread | None = None
 
@@ -85,6 +86,18 @@ class Lease:
         self._stop.clear()
         self._heart = threading.Thread(target=self._beat, name=f"lease {self.key}", daemon=True)
         self._heart.start()
+
+    def confirm(self) -> None:
+        """Prove that it is still ours, for another ``ttl_s``; LeaseLostError where somebody has taken it over.
+
+        To be asked before a result is written down, and whenever it seems ``lost``: a process that was paused past the
+        expiry keeps a lease that nobody wanted meanwhile.
+        """
+        if self._lost or not self._renew():
+            self._lost = True
+            raise LeaseLostError(
+                f"{self.store.uri}/{self.key} expired while this process was paused or cut off, and was taken over"
+            )
 
     def release(self) -> None:
         """Give it back if it is still ours. A store that refuses is logged, not raised: the lease expires by itself."""
@@ -139,11 +152,12 @@ class Lease:
         return other.get("machine") == this_machine() and not is_alive(other["pid"], other["started"])
 
     def _renew(self) -> bool:
-        expires, body = self._next()
-        if not self.store.swap(self.key, self._body, body):
-            return False
-        self._body, self._expires = body, expires
-        return True
+        with self._renewing:
+            expires, body = self._next()
+            if not self.store.swap(self.key, self._body, body):
+                return False
+            self._body, self._expires = body, expires
+            return True
 
     def _beat(self) -> None:
         while not self._stop.wait(self.ttl_s / 3):

@@ -1,5 +1,6 @@
 """Metrics, runs and the model registry: the only room that speaks MLflow.
 
-Training never waits for a tracking server: programs append to a spool file, the supervisor ships it in batches. What an
-outage held back is sent later; what could never be sent is counted and still lies in the artifact's history.
+Programs append to a spool (``metrics``), runs to an outbox (``runs``, ``outbox``); a thread sends it (``ship``, ``mirror``), so
+nothing that computes waits for a server. ``promotions`` is the log of champions, ``registry`` its projection, ``reindex``
+makes the whole database anew from the store.
 """

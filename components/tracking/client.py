@@ -5,9 +5,11 @@ import os
 from typing import Any
 
 DEFAULTS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the default of 7 blocks a caller for four minutes
+    # The default of 7 blocks a caller for four minutes; repetitions are ours, which look first at what has arrived.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_DISABLE_TELEMETRY": "true",  # MLflow heeds DO_NOT_TRACK only where it is the word "true"
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # two lines per stage, into the middle of the progress display
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
 }
 
@@ -27,3 +29,10 @@ def open_client(uri: str) -> Any:
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # importing it has set it back
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     return MlflowClient(uri, registry_uri=uri)
+
+
+def find_run(client: Any, run: str, experiments: list[str] | None = None) -> str | None:
+    """MLflow's id of the run that we know as ``run`` (its tag ``r1.run``), or None. The oldest, should there be several."""
+    where = experiments or [experiment.experiment_id for experiment in client.search_experiments()]
+    found = client.search_runs(where, f"tags.`r1.run` = '{run}'", max_results=1, order_by=["attributes.start_time ASC"])
+    return str(found[0].info.run_id) if found else None

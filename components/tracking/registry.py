@@ -1,35 +1,26 @@
-"""The model registry and the promotion log.
+"""MLflow's model registry as a projection of the promotion log: a version per promoted artifact, and two aliases.
 
-The log on the object store is the truth (append-only, create-if-absent); MLflow's alias is its projection, because
-aliases are last-write-wins and databases can be lost. A model version's source is the artifact's URI: weights are never
-copied.
+A version's source is the artifact's address: weights are never copied.
 """
 
-import json
+import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
-from components.errors import StoreError
-from components.store.manifest import ArtifactRef
+from components.errors import LeaseHeldError, ObjectMissingError, R1Error
+from components.store.artifact import read_manifest
+from components.store.lease import Lease
+from components.store.manifest import ArtifactRef, Manifest
 from components.store.objects import ObjectStore
-from components.tracking.client import open_client
+from components.tracking.client import find_run, open_client
+from components.tracking.promotions import Promotion, promotions
 
 CHAMPION = "champion"
 PREVIOUS = "previous"
+WAIT_S = 120.0
 
-
-class Promotion(BaseModel):
-    """One entry of the log: which artifact became champion of which model, on what evidence."""
-
-    model_config = ConfigDict(frozen=True)
-
-    number: int
-    model: str
-    ref: ArtifactRef
-    evaluation: ArtifactRef
-    evidence: dict[str, Any]
+logger = logging.getLogger(__name__)
 
 
 class Registry:
@@ -39,54 +30,113 @@ class Registry:
         self.uri = tracking_uri
         self._client: Any = None
 
-    def set_champion(self, promotion: Promotion, run_id: str, tags: Mapping[str, str]) -> int:
-        """Make sure a version for this promotion exists and the alias points to it; the version number.
+    def project(self, store: ObjectStore, model: str) -> int | None:
+        """Make the registry show the model's log; the champion's version, None without a log.
 
-        ``tags`` are added to the version's own. The alias ``previous`` goes to the version that ``champion`` leaves.
-        Repeating a call changes nothing.
+        Every promoted artifact gets a version, in the log's order; ``champion`` goes to the last entry's, ``previous`` to the
+        one before. One process at a time does so (a lease) and looks again at the end; an alias that somebody sets after a
+        long pause is mended by the next call. Repeating a call changes nothing.
         """
-        model, aliases = promotion.model, self._aliases(promotion.model)
-        version = self._version(promotion) or self._register(promotion, run_id, tags)
-        former = aliases.get(CHAMPION)
-        if former is not None and former != version:
-            self._mlflow().set_registered_model_alias(model, PREVIOUS, str(former))
-        if former != version:
-            self._mlflow().set_registered_model_alias(model, CHAMPION, str(version))
-        return version
+        lease = Lease(store, f"registry-{model}")
+        give_up = time.monotonic() + WAIT_S
+        while (log := promotions(store, model)) and (version := self._shown(log)) is None:
+            try:
+                lease.acquire(wait_s=0.5)  # briefly: its holder may be about to do this work too
+            except LeaseHeldError:
+                if time.monotonic() > give_up:
+                    raise
+                continue
+            with lease:
+                self._show(store, log)
+        return version if log else None
 
-    def _aliases(self, model: str) -> dict[str, int]:
-        """The model's aliases; the registered model is created where there is none."""
+    def _shown(self, log: list[Promotion]) -> int | None:
+        """The champion's version where the registry shows all of the log."""
+        aliases, versions = self._aliases(log[-1].model, create=False), self._versions(log[-1].model)
+        whole = all(entry.ref.fingerprint in versions for entry in log)
+        return aliases.get(CHAMPION) if whole and _wanted(log, versions) == _ours(aliases) else None
+
+    def try_project(self, store: ObjectStore, model: str) -> int | None:
+        """As ``project``; an MLflow that cannot be reached is logged: the log stands, and the alias follows later."""
+        try:
+            return self.project(store, model)
+        except R1Error:
+            raise
+        except Exception as error:  # MLflow raises anything from its own to sqlalchemy's; the log is the truth
+            logger.warning("MLflow at %s does not show the promotion yet (%s); `r1 reindex` mends it", self.uri, error)
+            return None
+
+    def differences(self, store: ObjectStore, model: str) -> list[str]:
+        """In words, where aliases and log disagree; nothing is changed."""
+        log = promotions(store, model)
+        if not log:
+            return []
+        aliases, versions = self._aliases(model, create=False), self._versions(model)
+        wanted = _wanted(log, versions)
+        return [
+            f"{model}: alias {alias} is {aliases.get(alias, 'missing')}, the log says {wanted.get(alias, 'unregistered')}"
+            for alias in (CHAMPION, PREVIOUS)
+            if aliases.get(alias) != wanted.get(alias)
+        ]
+
+    def _show(self, store: ObjectStore, log: list[Promotion]) -> None:
+        model = log[-1].model
+        aliases, versions = self._aliases(model, create=True), self._versions(model)
+        for entry in log:
+            if entry.ref.fingerprint not in versions:
+                versions[entry.ref.fingerprint] = self._register(store, entry)
+        wanted = _wanted(log, versions)
+        for alias, version in sorted(wanted.items(), reverse=True):  # previous first: champion is what people act on
+            if aliases.get(alias) != version:
+                self._mlflow().set_registered_model_alias(model, alias, str(version))
+        if PREVIOUS in aliases and PREVIOUS not in wanted:
+            self._mlflow().delete_registered_model_alias(model, PREVIOUS)
+
+    def _aliases(self, model: str, *, create: bool) -> dict[str, int]:
+        """The model's aliases; with ``create`` the registered model is made where there is none."""
         from mlflow.exceptions import MlflowException
 
-        try:
-            return _numbered(self._mlflow().get_registered_model(model).aliases)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-        try:
-            self._mlflow().create_registered_model(model)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # somebody else was quicker
-                raise
-        return _numbered(self._mlflow().get_registered_model(model).aliases)
+        for last_try in (not create, True):
+            try:
+                found = self._mlflow().get_registered_model(model).aliases
+                return {alias: int(version) for alias, version in found.items()}
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST" or (last_try and create):
+                    raise
+                if last_try:
+                    return {}
+            try:
+                self._mlflow().create_registered_model(model)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":  # somebody else was quicker
+                    raise
+        return {}
 
-    def _version(self, promotion: Promotion) -> int | None:
-        """The first version that was registered for the promoted artifact."""
-        found = self._mlflow().search_model_versions(f"name = '{promotion.model}'")
-        known = [int(v.version) for v in found if v.tags.get("r1.fingerprint") == promotion.ref.fingerprint]
-        return min(known, default=None)
+    def _versions(self, model: str) -> dict[str, int]:
+        """The first version that was registered for each artifact, by fingerprint."""
+        versions: dict[str, int] = {}
+        found = self._mlflow().search_model_versions(f"name = '{model}'")
+        for number, tags in sorted((int(v.version), v.tags) for v in found):
+            if "r1.fingerprint" in tags:
+                versions.setdefault(tags["r1.fingerprint"], number)
+        return versions
 
-    def _register(self, promotion: Promotion, run_id: str, tags: Mapping[str, str]) -> int:
+    def _register(self, store: ObjectStore, entry: Promotion) -> int:
+        manifest = _manifest(store, entry.ref)
+        provenance = manifest.provenance if manifest else {}
         created = self._mlflow().create_model_version(
-            promotion.model,
-            source=promotion.ref.uri,
-            run_id=run_id or None,
+            entry.model,
+            source=entry.ref.uri,
+            run_id=find_run(self._mlflow(), f"{provenance.get('run')}/{provenance.get('stage')}"),
             tags={
-                **tags,
-                "r1.fingerprint": promotion.ref.fingerprint,
-                "r1.manifest_sha256": promotion.ref.manifest_sha256,
-                "r1.promotion": str(promotion.number),
-                **{f"gate.{key}": str(value) for key, value in promotion.evidence.items()},
+                **provenance.get("tags", {}),
+                "r1.fingerprint": entry.ref.fingerprint,
+                "r1.manifest_sha256": entry.ref.manifest_sha256,
+                "r1.promotion": str(entry.number),
+                "r1.promoted_by": entry.by,
+                "r1.decided_by": entry.action,
+                **({"r1.reason": entry.reason} if entry.reason else {}),
+                **{f"gate.{key}": str(value) for key, value in entry.evidence.items()},
             },
         )
         return int(created.version)
@@ -97,26 +147,18 @@ class Registry:
         return self._client
 
 
-def _numbered(aliases: Mapping[str, str]) -> dict[str, int]:
-    return {alias: int(version) for alias, version in aliases.items()}
+def _ours(aliases: Mapping[str, int]) -> dict[str, int]:
+    return {alias: version for alias, version in aliases.items() if alias in (CHAMPION, PREVIOUS)}
 
 
-def promotions(store: ObjectStore, model: str) -> list[Promotion]:
-    """The model's log, oldest first."""
-    keys = sorted(store.list(f"promotions/{model}"))
-    return [Promotion.model_validate_json(store.read_bytes(key)) for key in keys]
+def _wanted(log: list[Promotion], versions: Mapping[str, int]) -> dict[str, int]:
+    last = log[-1]
+    named = {CHAMPION: last.ref, **({PREVIOUS: last.previous} if last.previous else {})}
+    return {alias: versions[ref.fingerprint] for alias, ref in named.items() if ref.fingerprint in versions}
 
 
-def append_promotion(
-    store: ObjectStore, model: str, ref: ArtifactRef, evaluation: ArtifactRef, evidence: Mapping[str, Any]
-) -> Promotion:
-    """Append to the log; a model that already is champion is not entered twice. StoreError if somebody was quicker."""
-    log = promotions(store, model)
-    if log and log[-1].ref.fingerprint == ref.fingerprint:
-        return log[-1]
-    number = log[-1].number + 1 if log else 1
-    entry = Promotion(number=number, model=model, ref=ref, evaluation=evaluation, evidence=dict(evidence))
-    data = json.dumps(entry.model_dump(mode="json"), indent=1).encode()
-    if not store.create(f"promotions/{model}/{number:06d}.json", data):
-        raise StoreError(f"{model}: promotion {number} was made by somebody else just now; look at it and decide again")
-    return entry
+def _manifest(store: ObjectStore, ref: ArtifactRef) -> Manifest | None:
+    try:
+        return read_manifest(store, ref)
+    except ObjectMissingError:  # deleted by hand: its version still belongs into the registry
+        return None

@@ -1,241 +1,139 @@
-"""MLflow runs by explicit id. The fluent API is never used: its active run is thread-local and makes stray runs.
+"""Runs and stages as MLflow is to show them. Nothing here waits for MLflow: everything goes into the run's outbox first.
 
-A tracking server that is down never stops a stage: a failed call is counted in ``failures`` and logged, an outage once.
-Metrics wait in memory meanwhile and are sent when the server answers again, tried last when the process ends its runs.
+A tracking server that is down neither slows nor stops a stage: what it misses waits on the disk and is sent when it
+answers again, by this process, by the next run or by ``r1 reindex``. Ids are chosen here, so they need no server.
 """
 
-import json
 import logging
-import socket
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
-
-import psutil
+from threading import RLock
 
 from components.errors import ConfigError
-from components.tracking.client import open_client
 from components.tracking.metrics import SpoolRow, clean
+from components.tracking.mirror import Event, Mirror
+from components.tracking.outbox import Outbox
+from components.tracking.ship import Delivery, Outage, Shipper
+
+CLOSE_S = 60.0
+"""How long the end of a run waits for a server that answers; what is left then goes out with the next run."""
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
-Point = tuple[str, float, int, int]  # name, value, time in ms, step
-BATCH = 1000  # metrics per request, MLflow's limit
-PARAMS = 100  # params per request, MLflow's limit
-PAUSE_S = 30.0  # between attempts to ship metrics while the server is down: each blocks its caller for seconds
-# MLflow's page shows runs and curves first, not chat traces.
-KIND = {"mlflow.experimentKind": "custom_model_development"}
-REFUSALS = frozenset({"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"})  # answers that no repetition changes
 
 
 class Tracking:
-    """One tracking server or database and one experiment on it."""
+    """One tracking server or database, one experiment on it, and the folder of outboxes on this machine."""
 
-    def __init__(self, uri: str, experiment: str) -> None:
+    def __init__(self, uri: str, experiment: str, outboxes: Path) -> None:
         self.uri = uri
-        self.experiment = experiment
-        self.failures = 0
-        self._client: Any = None
-        self._experiment_id: str | None = None
-        self._lock = threading.RLock()
+        self._outboxes = outboxes
+        self._delivery = Delivery(Mirror(uri, experiment))
+        self._lock = RLock()
         self._last_step: dict[str, int] = {}
         self._curves: dict[str, set[str]] = {}
-        self._unsent: dict[str, list[Point]] = {}
-        self._ending: dict[str, str] = {}
-        self._down = False
-        self._next_attempt = 0.0
+        self._outbox: Outbox | None = None
+        self._shipper: Shipper | None = None
+
+    @property
+    def failures(self) -> int:
+        """Attempts that MLflow refused or did not answer."""
+        return self._delivery.failures
 
     def start_parent(self, name: str, *, tags: Mapping[str, str], params: Mapping[str, object]) -> str:
-        """A run's own MLflow run; its id, or "" where the server cannot be reached."""
-        return self._start(name, dict(tags), params)
+        """A run's own entry; the id under which it and its stages are known (MLflow's tag ``r1.run``)."""
+        return self._start(uuid.uuid4().hex, "", name, tags, params)
 
-    def start_child(self, parent_id: str, name: str, *, tags: Mapping[str, str], params: Mapping[str, object]) -> str:
-        """A stage's run below ``parent_id``."""
-        parent = {"mlflow.parentRunId": parent_id} if parent_id else {}
-        return self._start(name, {**parent, **tags}, params)
+    def start_child(self, parent: str, name: str, *, tags: Mapping[str, str], params: Mapping[str, object]) -> str:
+        """A stage's entry below ``parent``, known as ``<parent>/<name>``: its second try in one run is the same entry."""
+        return self._start(f"{parent}/{name}", parent, name, tags, params)
 
-    def log_rows(self, run_id: str, rows: Sequence[SpoolRow]) -> None:
-        """Ship spooled steps, each with its own step and time; steps that were already taken are left out."""
-        if not run_id:
-            return
+    def log_rows(self, run: str, rows: Sequence[SpoolRow]) -> None:
+        """Spooled steps, each with its own step and time; steps that were already taken are left out."""
+        points: list[tuple[str, float, int, int]] = []
         with self._lock:
             for row in rows:
-                if row.step > self._last_step.get(run_id, -1):
-                    self._last_step[run_id] = row.step
-                    self._curves.setdefault(run_id, set()).update(row.metrics)
-                    points = [(name, value, row.time_ms, row.step) for name, value in row.metrics.items()]
-                    self._unsent.setdefault(run_id, []).extend(points)
-            if not self._down or time.monotonic() >= self._next_attempt:
-                self._ship(run_id)
+                if row.step > self._last_step.get(run, -1):
+                    self._last_step[run] = row.step
+                    self._curves.setdefault(run, set()).update(row.metrics)
+                    points += [(name, value, row.time_ms, row.step) for name, value in row.metrics.items()]
+        if points:
+            self._write({"do": "metrics", "run": run, "points": points})
 
-    def log_summary(self, run_id: str, metrics: Mapping[str, float]) -> None:
+    def log_summary(self, run: str, metrics: Mapping[str, float]) -> None:
         """A stage's closing figures; what has a curve in this run is there already, as the curve's last point."""
-        now = time.time_ns() // 1_000_000
         try:
-            drawn = self._curves.get(run_id, set())
-            points = [(name, value, now, 0) for name, value in clean(metrics).items() if name not in drawn]
+            cleaned = clean(metrics)
         except ConfigError as error:
-            self._failed("log_summary", error, logging.WARNING)
+            self._delivery.failures += 1
+            logger.warning("the closing figures of %s cannot be logged: %s", run, error)
             return
-        if run_id:
-            with self._lock:
-                self._unsent.setdefault(run_id, []).extend(points)
-                self._ship(run_id)
+        drawn = self._curves.get(run, set())
+        if points := [(name, value, _now(), 0) for name, value in cleaned.items() if name not in drawn]:
+            self._write({"do": "metrics", "run": run, "points": points})
 
-    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
-        def call() -> None:
-            from mlflow.entities import RunTag
+    def set_tags(self, run: str, tags: Mapping[str, str]) -> None:
+        self._write({"do": "tags", "run": run, "tags": dict(tags)})
 
-            self._mlflow().log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+    def log_input(self, run: str, *, name: str, uri: str, digest: str, context: str) -> None:
+        """An input artifact in the run's dataset list: where it lies and its digest."""
+        self._write({"do": "input", "run": run, "name": name, "uri": uri, "digest": digest, "context": context})
 
-        if run_id:
-            self._guarded("set_tags", call)
+    def log_file(self, run: str, path: Path, artifact_dir: str) -> None:
+        """A copy of the file is kept until it has been sent; one that is not there is left out."""
+        if path.is_file():
+            self._write({"do": "file", "run": run, "path": self._box().keep(path), "dir": artifact_dir})
 
-    def log_input(self, run_id: str, *, name: str, uri: str, digest: str, context: str) -> None:
-        """An input artifact in the run's dataset list: where it lies and its digest, without downloading it.
-
-        The source types are MLflow's own, so that ``mlflow.data.get_source`` resolves them.
-        """
-
-        def call() -> None:
-            from mlflow.entities import Dataset, DatasetInput, InputTag
-
-            kind = "s3" if uri.startswith("s3://") else "local"
-            dataset = Dataset(name=name, digest=digest, source_type=kind, source=json.dumps({"uri": uri}))
-            entry = DatasetInput(dataset, tags=[InputTag("mlflow.data.context", context)])
-            self._mlflow().log_inputs(run_id, datasets=[entry])
-
-        if run_id:
-            self._guarded("log_inputs", call)
-
-    def log_file(self, run_id: str, path: Path, artifact_dir: str) -> None:
-        if run_id and path.is_file():
-            self._guarded("log_artifact", lambda: self._mlflow().log_artifact(run_id, str(path), artifact_dir or None))
-
-    def log_table(self, run_id: str, path: Path) -> None:
+    def log_table(self, run: str, path: Path) -> None:
         """A JSON file of ``columns`` and ``data``; the tag makes MLflow's page show it as a table."""
-        if run_id and path.is_file():
-            self.log_file(run_id, path, "")
-            self.set_tags(run_id, {"mlflow.loggedArtifacts": json.dumps([{"path": path.name, "type": "table"}])})
+        if path.is_file():
+            self.log_file(run, path, "")
+            self.set_tags(run, {"mlflow.loggedArtifacts": f'[{{"path": "{path.name}", "type": "table"}}]'})
 
-    def finish(self, run_id: str, status: str) -> None:
-        """Close a run: FINISHED, FAILED or KILLED; first send what an outage held back, of this run and of others.
+    def finish(self, run: str, status: str) -> None:
+        """Close a run or a stage: FINISHED, FAILED or KILLED."""
+        self._write({"do": "finish", "run": run, "status": status, "at": _now()})
 
-        While the server is down the run waits for the next call, and so for the end of its parent.
-        """
+    def flush(self, timeout_s: float = CLOSE_S) -> bool:
+        """Wait until MLflow has everything; False where it does not answer."""
+        return self._shipper is None or self._shipper.flush(timeout_s)
+
+    def close(self) -> None:
+        """The end of this process's run: give MLflow a moment, leave on the disk what it could not take."""
         with self._lock:
-            if run_id:
-                self._ending[run_id] = status
-            if all(self._ship(waiting) for waiting in list(self._unsent)):
-                for ending, its_status in list(self._ending.items()):
-                    self._guarded("set_terminated", partial(self._terminate, ending, its_status))
-                    if self._down:
-                        break
-                    del self._ending[ending]
+            shipper, outbox, self._shipper, self._outbox = self._shipper, self._outbox, None, None
+        if shipper is not None and outbox is not None:
+            delivered = shipper.close(CLOSE_S)
+            outbox.close(delivered=delivered)
+            if not delivered:
+                logger.warning("MLflow at %s misses some of this run; the next run or `r1 reindex` sends it", self.uri)
 
-    def close_orphans(self) -> int:
-        """Runs that still say RUNNING though their process on this host is dead are closed as KILLED; how many."""
-        where = f"attributes.status = 'RUNNING' and tags.`r1.host` = '{socket.gethostname()}'"
-        runs = self._guarded(
-            "search_runs", lambda: self._mlflow().search_runs([self._experiment()], where, max_results=500)
-        )
-        closed = 0
-        for run in runs or ():
-            if not psutil.pid_exists(_number(run.data.tags.get("r1.pid", ""))):
-                self.finish(run.info.run_id, "KILLED")
-                closed += 1
-        return closed
-
-    def _start(self, name: str, tags: dict[str, str], params: Mapping[str, object]) -> str:
-        created = self._guarded(
-            "create_run", lambda: self._mlflow().create_run(self._experiment(), run_name=name, tags=tags)
-        )
-        if created is None:
-            return ""
-        run_id = str(created.info.run_id)
-        items = list(params.items())
-        for start in range(0, len(items), PARAMS):
-            self._guarded("log params", partial(self._params, run_id, items[start : start + PARAMS]))
-        return run_id
-
-    def _terminate(self, run_id: str, status: str) -> None:
-        self._mlflow().set_terminated(run_id, status=status)
-
-    def _params(self, run_id: str, items: Sequence[tuple[str, object]]) -> None:
-        from mlflow.entities import Param
-
-        self._mlflow().log_batch(run_id, params=[Param(key, str(value)) for key, value in items])
-
-    def _ship(self, run_id: str) -> bool:
-        """Send what waits for this run; False while the server is down. What the server refuses is given up."""
-        waiting = self._unsent.get(run_id, [])
-        while waiting:
-            self._guarded("log_batch", lambda: self._metrics(run_id, waiting[:BATCH]))
-            if self._down:
-                self._next_attempt = time.monotonic() + PAUSE_S
-                return False
-            del waiting[:BATCH]
-        self._unsent.pop(run_id, None)
-        return True
-
-    def _metrics(self, run_id: str, points: Sequence[Point]) -> None:
-        from mlflow.entities import Metric
-
-        self._mlflow().log_batch(run_id, metrics=[Metric(*point) for point in points])
-
-    def _experiment(self) -> str:
-        with self._lock:
-            if self._experiment_id is None:
-                self._experiment_id = self._found_experiment() or self._new_experiment()
-            return self._experiment_id
-
-    def _found_experiment(self) -> str | None:
-        found = self._mlflow().get_experiment_by_name(self.experiment)
-        return str(found.experiment_id) if found else None
-
-    def _new_experiment(self) -> str:
-        from mlflow.exceptions import MlflowException
-
+    def recover(self) -> int:
+        """Send what dead processes left behind and close their runs as KILLED; how many were closed."""
         try:
-            return str(self._mlflow().create_experiment(self.experiment, self._artifact_root(), KIND))
-        except MlflowException:
-            if found := self._found_experiment():  # another process was quicker
-                return found
-            raise
+            return self._delivery.recover(self._outboxes)
+        except Outage:  # counted and logged there
+            return 0
 
-    def _artifact_root(self) -> str | None:
-        """Logs lie beside an SQLite database; a server knows its own place."""
-        if not self.uri.startswith("sqlite:///"):
-            return None
-        return (Path(self.uri.removeprefix("sqlite:///")).parent / "mlflow-artifacts").as_uri()
+    def _start(self, run: str, parent: str, name: str, tags: Mapping[str, str], params: Mapping[str, object]) -> str:
+        texts = {key: str(value) for key, value in params.items()}
+        event = {"do": "start", "run": run, "parent": parent, "name": name, "tags": dict(tags), "params": texts}
+        self._write({**event, "at": _now()})
+        return run
 
-    def _mlflow(self) -> Any:
+    def _write(self, event: Event) -> None:
+        end = self._box(event["run"]).write(event)
+        if self._shipper is not None:  # None: closed meanwhile
+            self._shipper.wrote(end)
+
+    def _box(self, run: str = "") -> Outbox:
         with self._lock:
-            if self._client is None:
-                self._client = open_client(self.uri)
-            return self._client
-
-    def _guarded(self, what: str, call: Callable[[], T]) -> T | None:
-        """The call's result, or None where it failed. MLflow and SQLite wait and repeat by themselves, bounded."""
-        with self._lock:
-            try:
-                result = call()
-            except Exception as error:  # MLflow raises anything from its own to sqlalchemy's; none may stop a stage
-                refused = getattr(error, "error_code", "") in REFUSALS
-                # An outage is told once.
-                self._failed(what, error, logging.DEBUG if self._down and not refused else logging.WARNING)
-                self._down = not refused
-                return None
-            self._down = False
-            return result
-
-    def _failed(self, what: str, error: Exception, level: int) -> None:
-        self.failures += 1
-        logger.log(level, "MLflow at %s: %s failed (%s); the run goes on without it", self.uri, what, error)
+            if self._outbox is None:
+                self._outbox = Outbox(self._outboxes, run.partition("/")[0] or uuid.uuid4().hex)
+                self._shipper = Shipper(self._delivery, self._outbox.folder)
+            return self._outbox
 
 
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -85,12 +85,26 @@ def _store(settings: Settings) -> Finding:
 def _tracking(settings: Settings) -> Finding:
     from components.tracking.runs import Tracking
 
-    tracking = Tracking(settings.tracking_uri, settings.experiment)
-    tracking.close_orphans()
+    tracking = Tracking(settings.tracking_uri, settings.experiment, settings.outboxes)
+    tracking.recover()
     reached = tracking.failures == 0
     return Finding(
         "MLflow", reached, f"{settings.tracking_uri}{'' if reached else ' cannot be reached; set R1_MLFLOW_URI'}"
     )
+
+
+def _champions(settings: Settings) -> Finding:
+    from components.tracking.promotions import promoted_models
+    from components.tracking.registry import Registry
+
+    try:
+        store, registry = open_store(settings.store_uri), Registry(settings.tracking_uri)
+        models = promoted_models(store)
+        wrong = [line for model in models for line in registry.differences(store, model)]
+    except Exception as error:  # whatever store or MLflow raise: the findings above name the cause
+        return Finding("champions", False, f"not compared: {error}", needed=False)
+    mend = f"{'; '.join(wrong)}: `r1 reindex` makes MLflow follow the promotion log"
+    return Finding("champions", not wrong, mend if wrong else f"{len(models)} in the log, MLflow agrees")
 
 
 def _device(settings: Settings) -> Finding:
@@ -111,6 +125,7 @@ CHECKS: tuple[Callable[[Settings], Finding], ...] = (
     _disk,
     _store,
     _tracking,
+    _champions,
     _device,
     _sandbox,
 )

@@ -49,7 +49,8 @@ def _run(recipe: Recipe, settings: Settings, console: Console, started: float) -
         champion = result if recipe.flow in ("r1", "r1_zero") else None
         summary = run_summary(run, champion, time.monotonic() - started)
         run.tracking.log_summary(run.run_id, cost_metrics(summary["cost"]["together"]))
-        run.store.create(f"runs/{run.run_id}/summary.json", json.dumps(summary, indent=1).encode())
+        kept = {**summary, "recipe": recipe.model_dump(mode="json", exclude_none=True)}
+        run.store.create(f"runs/{run.run_id}/summary.json", json.dumps(kept, indent=1).encode())
         return summary
 
 

@@ -10,7 +10,7 @@ from components.errors import DataError, ModelError
 from components.models import check_model_directory
 from components.store.artifact import materialize, read_manifest, resolve
 from components.store.objects import open_store
-from components.tracking.registry import promotions
+from components.tracking.promotions import only_model, promotions
 
 
 def draw(
@@ -43,7 +43,7 @@ def _find(model: str) -> tuple[Path, str]:
     settings = Settings()
     store = open_store(settings.store_uri)
     if model == "champion" or model.startswith("champion:"):
-        name = model.partition(":")[2] or _only_model(store.list("promotions"))
+        name = model.partition(":")[2] or only_model(store)
         log = promotions(store, name)
         if not log:
             raise DataError(f"{name} has no champion yet; `r1 run` promotes one when its gate opens")
@@ -55,10 +55,3 @@ def _find(model: str) -> tuple[Path, str]:
         raise ModelError(f"{model}: a {ref.kind} artifact holds no model; name a grpo, sft or model artifact (r1 ls)")
     prompt = PromptConfig.model_validate(read_manifest(store, ref).config["prompt"])
     return directory, prompt.template
-
-
-def _only_model(keys: list[str]) -> str:
-    names = sorted({key.split("/")[1] for key in keys})
-    if len(names) != 1:
-        raise DataError(f"champion of which model? say champion:NAME; there are {', '.join(names) or 'none'}")
-    return names[0]

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from components.tracking.client import find_run
 from components.tracking.metrics import read_spool
 from tests.runs import ROOT, command, environment, run_recipe
 
@@ -76,6 +77,5 @@ def _logged_steps(home: Path, parent: str) -> list[int]:
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
-    where = f"tags.`mlflow.parentRunId` = '{parent}' and attributes.run_name = 'r1_zero'"
-    (run,) = client.search_runs([client.get_run(parent).info.experiment_id], where)
-    return [metric.step for metric in client.get_metric_history(run.info.run_id, "reward")]
+    run_id = find_run(client, f"{parent}/r1_zero")
+    return [metric.step for metric in client.get_metric_history(run_id, "reward")]

@@ -4,6 +4,7 @@ import json
 
 from components.store.artifact import ArtifactRef, all_artifacts, read_manifest, verify
 from components.store.objects import open_store
+from components.tracking.client import find_run
 from tests.conftest import Ran
 from tests.runs import r1, run_recipe, stages
 
@@ -85,7 +86,7 @@ def test_the_tracking_run_has_children_with_curves_and_inputs(smoke: Ran) -> Non
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(f"sqlite:///{smoke.home / 'mlflow.db'}")
-    parent = smoke.summary["run"]
+    parent = find_run(client, smoke.summary["run"])
     experiment = client.get_run(parent).info.experiment_id
     children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'", max_results=100)
     names = {run.info.run_name: run for run in children}

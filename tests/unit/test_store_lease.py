@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import LeaseHeldError, StoreError, StoreUnavailable
+from components.errors import LeaseHeldError, LeaseLostError, StoreError, StoreUnavailable
 from components.store import lease as lease_module
 from components.store.lease import Lease
 from components.store.objects import open_store
@@ -158,6 +158,20 @@ def test_a_lease_that_was_taken_away_is_lost_and_logged(store, caplog):
         store.create("leases/work.json", b"{}")
         wait_until(lambda: lease.lost)
         wait_until(lambda: "was taken over" in caplog.text)
+    assert store.read_bytes("leases/work.json") == b"{}"
+
+
+def test_a_lease_that_expired_unnoticed_is_kept_where_nobody_wanted_it_and_confirming_says_so_where_somebody_did(store):
+    with Lease(store, "work", ttl_s=600) as lease:
+        lease._expires = time.time() - 1
+        assert lease.lost
+        lease.confirm()
+        assert not lease.lost
+        store.delete("leases/work.json")
+        store.create("leases/work.json", b"{}")
+        with pytest.raises(LeaseLostError, match=r"leases/work\.json expired .* was taken over"):
+            lease.confirm()
+        assert lease.lost
     assert store.read_bytes("leases/work.json") == b"{}"
 
 

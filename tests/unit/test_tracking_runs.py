@@ -9,22 +9,40 @@ import sys
 
 import pytest
 
+from components.tracking.client import find_run
 from components.tracking.metrics import SpoolRow
-from components.tracking.runs import BATCH, Tracking
+from components.tracking.mirror import BATCH
+from components.tracking.runs import Tracking
 
 ALIVE = {"r1.host": socket.gethostname(), "r1.pid": str(os.getpid())}
 
 
-@pytest.fixture
-def client(mlflow_client):
-    return mlflow_client
+class Arrived:
+    """MLflow's client by our ids, asked once everything that was written has arrived."""
+
+    def __init__(self, client, tracking):
+        self._client, self._tracking = client, tracking
+
+    def __getattr__(self, name):
+        assert self._tracking.flush(60)
+        return lambda run, *arguments: getattr(self._client, name)(self.id(run), *arguments)
+
+    def id(self, run):
+        return find_run(self._client, run)
 
 
 @pytest.fixture
-def tracking(mlflow_uri):
-    tracking = Tracking(mlflow_uri, "tests")
+def client(mlflow_client, tracking):
+    return Arrived(mlflow_client, tracking)
+
+
+@pytest.fixture
+def tracking(mlflow_uri, tmp_path):
+    tracking = Tracking(mlflow_uri, "tests", tmp_path / "outbox")
     yield tracking
+    tracking.close()
     assert tracking.failures == 0
+    assert list((tmp_path / "outbox").glob("*")) == []
 
 
 @pytest.fixture
@@ -51,7 +69,8 @@ def test_a_child_hangs_below_its_parent_with_tags_and_params(tracking, client):
     assert found.info.status == "RUNNING"
     assert found.data.params == {name: str(value) for name, value in params.items()}
     below = client.get_run(child)
-    assert below.data.tags["mlflow.parentRunId"] == parent
+    assert (parent, child) == (found.data.tags["r1.run"], f"{parent}/grpo")
+    assert below.data.tags["mlflow.parentRunId"] == client.id(parent)
     assert (below.info.run_name, below.data.tags["r1.kind"], below.data.params) == ("grpo", "grpo", {"steps": "3"})
     tracking.finish(child, "FAILED")
     tracking.finish(parent, "FINISHED")
@@ -119,26 +138,71 @@ def test_inputs_appear_with_uri_digest_and_context(tracking, client, run_id):
     assert [(t.key, t.value) for t in entry.tags] == [("mlflow.data.context", "training")]
 
 
-def test_runs_whose_process_is_dead_are_closed_and_no_others(tracking, client, run_id):
+def test_a_second_try_of_a_stage_goes_on_in_the_same_run_without_a_step_twice(tracking, client, run_id):
+    rows = [SpoolRow(step, 1000 + step, {"loss": float(step)}) for step in range(1, 5)]
+    for first, status in ((rows[:3], "FAILED"), ([SpoolRow(3, 9999, {"loss": 3.0}), rows[3]], "FINISHED")):
+        child = tracking.start_child(run_id, "grpo", tags=ALIVE, params={"steps": 4})
+        tracking.log_rows(child, first)
+        tracking.finish(child, status)
+    assert [step for step, _, _ in history(client, child, "loss")] == [1, 2, 3, 4]
+    assert client.get_run(child).info.status == "FINISHED"
+
+
+def test_what_a_killed_process_left_is_sent_by_the_next_one_and_its_runs_are_closed(
+    tracking, client, run_id, mlflow_uri, tmp_path
+):
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from components.tracking.metrics import SpoolRow\n"
+        "from components.tracking.runs import Tracking\n"
+        "tracking = Tracking('http://127.0.0.1:9', 'tests', Path(sys.argv[1]))\n"
+        "run = tracking.start_parent('killed', tags={'a': 'b'}, params={'p': 1})\n"
+        "child = tracking.start_child(run, 'sft', tags={}, params={})\n"
+        "tracking.log_rows(child, [SpoolRow(n, n, {'loss': n / 2}) for n in range(1, 4)])\n"
+        "tracking.finish(child, 'FINISHED')\n"
+        "print(run, flush=True)\n"
+        "with next(Path(sys.argv[1]).glob('*/events.jsonl')).open('a') as torn: torn.write('{\"do\": \"fin')\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "outbox")], capture_output=True, text=True)
+    dead = done.stdout.strip()
+    assert tracking.recover() == 1
+    assert history(client, f"{dead}/sft", "loss") == [(n, n, n / 2) for n in range(1, 4)]
+    assert client.get_run(dead).data.params == {"p": "1"}
+    assert [client.get_run(r).info.status for r in (dead, f"{dead}/sft")] == ["KILLED", "FINISHED"]
+    assert [path.name for path in (tmp_path / "outbox").iterdir()] == [run_id]  # the living one's stays
+    assert tracking.recover() == 0
+
+
+def test_runs_whose_process_is_dead_and_left_nothing_are_closed_and_no_others(tracking, client, run_id):
     gone = {"r1.host": socket.gethostname(), "r1.pid": dead_pid()}
-    orphan = tracking.start_parent("orphan", tags=gone, params={})
-    ended = tracking.start_parent("ended", tags=gone, params={})
+    orphan, ended, elsewhere, nameless = (
+        tracking.start_child(run_id, name, tags=tags, params={})
+        for name, tags in (
+            ("orphan", gone),
+            ("ended", gone),
+            ("elsewhere", gone | {"r1.host": "another-host"}),
+            ("nameless", {"r1.host": socket.gethostname(), "r1.pid": "?"}),
+        )
+    )
     tracking.finish(ended, "FINISHED")
-    elsewhere = tracking.start_parent("elsewhere", tags=gone | {"r1.host": "another-host"}, params={})
-    nameless = tracking.start_parent("nameless", tags={"r1.host": socket.gethostname(), "r1.pid": "?"}, params={})
-    assert tracking.close_orphans() == 2
+    assert tracking.flush(60)
+    assert tracking.recover() == 2
     status = {r: client.get_run(r).info.status for r in (orphan, ended, elsewhere, nameless, run_id)}
     assert list(status.values()) == ["KILLED", "FINISHED", "RUNNING", "KILLED", "RUNNING"]
-    assert tracking.close_orphans() == 0
+    assert tracking.recover() == 0
 
 
-def test_params_that_a_server_refuses_leave_one_run_and_no_stray(mlflow_uri, client):
-    tracking = Tracking(mlflow_uri, "refused")
-    run_id = tracking.start_parent("long", tags=ALIVE, params={"a": 1, "bad name!": 2})
-    assert run_id
+def test_params_that_a_server_refuses_leave_one_run_and_no_stray(mlflow_uri, mlflow_client, tmp_path):
+    tracking = Tracking(mlflow_uri, "refused", tmp_path / "outbox")
+    run = tracking.start_parent("long", tags=ALIVE, params={"a": 1, "bad name!": 2})
+    tracking.finish(run, "FINISHED")
+    tracking.close()
     assert tracking.failures == 1
-    experiment = client.get_experiment_by_name("refused").experiment_id
-    assert [r.info.run_id for r in client.search_runs([experiment])] == [run_id]
+    experiment = mlflow_client.get_experiment_by_name("refused").experiment_id
+    (found,) = mlflow_client.search_runs([experiment])
+    assert (found.data.tags["r1.run"], found.info.status) == (run, "FINISHED")
 
 
 def test_a_database_keeps_its_files_beside_it(client, run_id, mlflow_uri):
@@ -146,41 +210,24 @@ def test_a_database_keeps_its_files_beside_it(client, run_id, mlflow_uri):
     assert client.get_run(run_id).info.artifact_uri.startswith(f"{folder}/mlflow-artifacts")
 
 
-def test_what_an_outage_held_back_is_sent_when_the_server_answers_again(mlflow_uri, client, monkeypatch):
-    tracking = Tracking(mlflow_uri, "tests")
-    run_id = tracking.start_parent("outage", tags=ALIVE, params={})
-
-    def refuse(*args):
-        raise ConnectionError("connection refused")
-
-    monkeypatch.setattr(tracking, "_metrics", refuse)
-    tracking.log_rows(run_id, [SpoolRow(1, 11, {"a": 1.0})])
-    tracking.log_rows(run_id, [SpoolRow(2, 12, {"a": 2.0})])
-    tracking.finish(run_id, "FINISHED")
-    assert client.get_run(run_id).info.status == "RUNNING"
-    monkeypatch.undo()
-    tracking.finish("", "FINISHED")
-    assert history(client, run_id, "a") == [(1, 11, 1.0), (2, 12, 2.0)]
-    assert client.get_run(run_id).info.status == "FINISHED"
-    assert tracking.failures > 0
-
-
-def test_a_server_that_is_not_there_stops_nothing_and_is_counted(tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    tracking = Tracking("http://127.0.0.1:9", "tests")
-    assert tracking.start_parent("run", tags={}, params={"a": 1}) == ""
-    assert tracking.failures == 1
-    tracking.log_rows("0" * 32, [SpoolRow(1, 1, {"a": 1.0})])
-    tracking.finish("0" * 32, "FINISHED")
-    assert tracking.close_orphans() == 0
-    assert tracking.failures == 4
+def test_a_server_that_is_not_there_stops_nothing_and_what_it_missed_stays_on_the_disk(tmp_path, caplog):
+    tracking = Tracking("http://127.0.0.1:9", "tests", tmp_path / "outbox")
+    run = tracking.start_parent("run", tags={}, params={"a": 1})
+    child = tracking.start_child(run, "child", tags={}, params={})
+    tracking.log_rows(child, [SpoolRow(1, 1, {"a": 1.0})])
+    tracking.log_summary(child, {"a": 1.0})
     (tmp_path / "log.txt").write_text("x")
-    for call in (
-        lambda: tracking.start_child("", "child", tags={}, params={}),
-        lambda: tracking.log_summary("", {"a": 1.0}),
-        lambda: tracking.log_input("", name="n", uri="u", digest="d", context="c"),
-        lambda: tracking.set_tags("", {"a": "b"}),
-        lambda: tracking.log_file("", tmp_path / "log.txt", ""),
-    ):
-        call()
-    assert tracking.failures == 5  # without a run there is nothing to try, but for the child itself
+    tracking.log_file(child, tmp_path / "log.txt", "")
+    tracking.finish(run, "FINISHED")
+    assert not tracking.flush(60)
+    tracking.close()
+    assert tracking.failures > 0
+    assert "misses some of this run" in caplog.text
+    (left,) = (tmp_path / "outbox").iterdir()
+    assert [json.loads(line)["do"] for line in (left / "events.jsonl").read_text().splitlines()] == [
+        "start",
+        "start",
+        "metrics",
+        "file",
+        "finish",
+    ]

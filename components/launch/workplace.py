@@ -1,0 +1,27 @@
+"""A program's work directory: the same for every try, and never shared by two that run."""
+
+import fcntl
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def own_directory(directory: Path) -> Iterator[Path]:
+    """``directory``, locked for the length of the block; a new one beside it where a living process works there.
+
+    That process may have been paused for so long that its work was given to this one: its program may still be writing.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    handle = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            directory = directory.with_name(f"{directory.name}-{uuid.uuid4().hex[:8]}")
+            directory.mkdir()
+        yield directory
+    finally:
+        os.close(handle)

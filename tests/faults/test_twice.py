@@ -1,0 +1,118 @@
+"""One recipe started twice at once: every stage is computed once. A run that is paused past its lease changes nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.store.objects import open_store
+from components.tracking.metrics import read_spool
+from components.tracking.promotions import promotions
+from tests.runs import ROOT, environment
+
+SETTINGS = ["flow='r1_zero'", "r1_zero.steps=8", "r1_zero.checkpoint_every=2", "r1_zero.min_pass_rate=0.0"]
+MODEL = "r1-smoke"
+LEASE_S = 10.0
+R1 = (
+    "import sys\n"
+    "from components.store.lease import Lease\n"
+    f"Lease.__init__.__kwdefaults__['ttl_s'] = {LEASE_S}\n"
+    "from flows.cli import main\n"
+    "main()\n"
+)
+
+
+@pytest.fixture(params=["file", pytest.param("s3", marks=pytest.mark.slow)])
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of an empty store, on a disk and on an S3 server."""
+    if request.param == "file":
+        yield (tmp_path / "store").as_uri()
+        return
+    moto = pytest.importorskip("moto.server")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    endpoint = "http://{}:{}".format(*server.get_host_and_port())
+    for name, value in {"ENDPOINT_URL": endpoint, "ACCESS_KEY_ID": "fake", "SECRET_ACCESS_KEY": "fake"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    urllib.request.urlopen(urllib.request.Request(f"{endpoint}/twice", method="PUT")).close()
+    yield f"s3://twice/{tmp_path.name}"  # the server's buckets outlive it in this process
+    server.stop()
+
+
+@pytest.fixture
+def started() -> Iterator[list[subprocess.Popen[bytes]]]:
+    processes: list[subprocess.Popen[bytes]] = []
+    yield processes
+    for process in processes:
+        process.kill()
+        process.wait(timeout=30)
+
+
+def test_the_same_recipe_started_twice_at_once_computes_every_stage_once(
+    store: str, tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    for name in "ab":
+        started.append(_start(tmp_path / name, store))
+    runs = [_summary(process, tmp_path / name) for process, name in zip(started, "ab", strict=True)]
+    computed = [(s["ref"]["kind"], s["ref"]["fingerprint"]) for run in runs for s in run["stages"] if not s["reused"]]
+    assert len(computed) == len(set(computed))
+    assert set(computed) == {(s["ref"]["kind"], s["ref"]["fingerprint"]) for run in runs for s in run["stages"]}
+    assert len(promotions(open_store(store), MODEL)) == 1
+    assert open_store(store).list("leases") == []
+
+
+def test_a_run_that_wakes_up_after_its_lease_went_to_another_changes_nothing(
+    store: str, tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    home = tmp_path / "a"
+    paused = _start(home, store)
+    started.append(paused)
+    deadline = time.monotonic() + 240
+    while not any(row.step >= 3 for path in home.glob("work/grpo-*/metrics.jsonl") for row in read_spool(path)):
+        assert paused.poll() is None, (tmp_path / "a" / "log.txt").read_text()[-3000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(paused.pid, signal.SIGSTOP)  # its program goes on, as on a machine that is cut off
+    started.append(_start(tmp_path / "b", store))
+    other = _summary(started[1], tmp_path / "b")
+    assert not {s["name"]: s["reused"] for s in other["stages"]}["r1_zero"]
+    before = _content(store)
+    os.kill(paused.pid, signal.SIGCONT)
+    late = _summary(paused, tmp_path / "a")
+    assert _content(store) == before
+    assert {s["name"]: s["reused"] for s in late["stages"]}["r1_zero"]
+    assert late["champion"]["uri"] == other["champion"]["uri"]
+
+
+def _start(home: Path, store: str) -> subprocess.Popen[bytes]:
+    home.mkdir()
+    sets = [part for setting in [*SETTINGS, f"store={store}"] for part in ("--set", setting)]
+    with (home / "log.txt").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-c", R1, "run", "smoke", *sets, "--json", str(home / "summary.json")],
+            env=environment(home),
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+        )
+
+
+def _summary(process: subprocess.Popen[bytes], home: Path) -> dict[str, Any]:
+    assert process.wait(timeout=400) == 0, (home / "log.txt").read_text()[-4000:]
+    result: dict[str, Any] = json.loads((home / "summary.json").read_text())
+    return result
+
+
+def _content(uri: str) -> dict[str, str]:
+    """Digests of everything that others can see: artifacts, checkpoints, promotions."""
+    store = open_store(uri)
+    return {key: store.sha256(key) for top in ("artifacts", "checkpoints", "promotions") for key in store.list(top)}
