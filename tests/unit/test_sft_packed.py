@@ -60,9 +60,10 @@ def model(request):
 
 @torch.no_grad()
 def test_every_documents_logits_are_those_it_has_alone(model):
+    """Within 1e-5 of the largest logit: float32 sums in another order, as the float64 test below shows."""
     for example, found in zip(documents(), logits(model, documents()), strict=True):
         alone = model(input_ids=torch.tensor([example.ids]), use_cache=False).logits[0, :-1]
-        assert_close(found, alone, atol=1e-5, rtol=1e-5)
+        assert_close(found, alone, atol=1e-5 * float(alone.abs().max()), rtol=0)
 
 
 def test_loss_and_gradient_are_those_of_the_documents_alone(model):
