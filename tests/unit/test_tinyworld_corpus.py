@@ -71,7 +71,7 @@ def test_chains_in_letters_are_more_often_right_than_chains_in_digits(rows):
 
 def test_some_flawed_chains_are_redone_and_some_are_never_closed(rows):
     assert share(rows, lambda p, t: "wait" in t) > 0.002
-    assert share(rows, lambda p, t: "</think>" not in t) > 0.01
+    assert share(rows, lambda p, t: "</think>" not in t) > 0.008  # 0.0103 by the shares of the mixture
 
 
 def test_after_a_redone_step_the_chain_goes_on_from_the_right_value(rows):
