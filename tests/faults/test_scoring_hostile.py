@@ -27,7 +27,7 @@ from tests.runs import ROOT
 UNGUARDED = "tests.faults.scoring_judges:unguarded"
 OBEDIENT = "tests.faults.scoring_judges:obedient"
 SECONDS = 1.0
-SPARE_S = 0.5
+SPARE_S = 2.0  # other test processes want the same cores
 WORKER = "components.scoring.worker"
 
 
@@ -94,7 +94,7 @@ def test_there_are_at_least_forty_hostile_answers() -> None:
 def test_hostile_answers_earn_nothing_and_change_no_verdict(guarded: ScoringPool) -> None:
     jobs = mixed(1)
     batch = guarded.submit([each for each, _ in jobs])
-    scores = batch.result(300)
+    scores = batch.result(500)
     check(jobs, scores, batch)
     assert {score.reward for score, (_, reward) in zip(scores, jobs, strict=True) if reward is None} == {0.0}
 
@@ -102,7 +102,7 @@ def test_hostile_answers_earn_nothing_and_change_no_verdict(guarded: ScoringPool
 def test_the_clock_holds_where_no_filter_does(unguarded: ScoringPool) -> None:
     jobs = mixed(2)
     batch = unguarded.submit([each for each, _ in jobs])
-    scores = batch.result(300)
+    scores = batch.result(500)
     check(jobs, scores, batch)
     assert sum(score.verdict is Verdict.TIMEOUT for score in scores) >= 5
     assert not Path("/tmp/r1-hostile-answer").exists()
@@ -189,7 +189,7 @@ def test_workers_that_are_killed_from_outside_cost_no_verdict(guarded: ScoringPo
         wait_until(lambda share=share: sum(second > 0 for second in batch.seconds) > share * len(jobs), 120)
         for process in workers():
             process.kill()
-    check(jobs, batch.result(300))
+    check(jobs, batch.result(500))
 
 
 def test_an_item_whose_worker_is_killed_from_outside_is_judged_by_the_next(tmp_path: Path) -> None:
