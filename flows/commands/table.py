@@ -38,9 +38,12 @@ def closing_table(console: Console, recipe: Recipe, summary: dict[str, Any], set
 
 
 def _cell(row: dict[str, str], name: str) -> str:
-    """A figure, with its 95 % interval where it has one: ``0.981 (0.966 to 0.990)``."""
+    """A figure, with half the width of its 95 % interval where it has one; the report has the interval's ends."""
     interval = row.get(name.replace("pass@1", "95 % interval")) if name.endswith("pass@1") else None
-    return f"{row[name]} ({interval})" if interval else row[name]
+    if not interval:
+        return row[name]
+    low, high = map(float, interval.split(" to "))
+    return f"{row[name]} \u00b1{(high - low) / 2:.3f}"
 
 
 def _worth_a_column(name: str, suites: list[str]) -> bool:

@@ -254,7 +254,9 @@ def test_symlinks_special_files_and_empty_directories_are_refused(store, work):
 
 def test_a_directory_that_changes_while_it_is_published_is_refused(store, work):
     copy = store.put_file
-    os.utime(work / "config.json", (0, 0))  # a file system's clock ticks every few milliseconds: two writes may share one
+    os.utime(
+        work / "config.json", (0, 0)
+    )  # a file system's clock ticks every few milliseconds: two writes may share one
 
     def copy_then_write(path, key):
         copy(path, key)
