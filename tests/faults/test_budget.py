@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.faults.test_kill_resume import _content, _weights
 from tests.runs import r1, run_recipe
 
 SETTINGS = ["flow='r1_zero'", "r1_zero.steps=60", "r1_zero.checkpoint_every=25", "r1_zero.min_pass_rate=0.0"]
 
 
+@pytest.mark.slow
 def test_half_the_budget_stops_a_run_and_the_whole_of_it_goes_on(tmp_path: Path) -> None:
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     straight_run = run_recipe(straight, "smoke", *SETTINGS)
