@@ -8,7 +8,7 @@ from rich.table import Table
 
 from components.config.recipe import Recipe
 from components.config.settings import Settings
-from components.report.stages import stage_rows
+from components.report.stages import Metrics, in_recipe_order, share_interval, stage_rows
 
 
 def closing_table(console: Console, recipe: Recipe, summary: dict[str, Any], settings: Settings) -> None:
@@ -24,8 +24,8 @@ def closing_table(console: Console, recipe: Recipe, summary: dict[str, Any], set
         table = Table(title=f"{recipe.preset}, seed {recipe.seed}", title_justify="left", box=box.SIMPLE)
         for name in columns:
             table.add_column(name, justify="left" if name == "stage" else "right", no_wrap=name == "stage")
-        for row in rows:
-            table.add_row(*(_cell(row, name) for name in columns))
+        for row, model in zip(rows, in_recipe_order(measured), strict=True):
+            table.add_row(*(_cell(row, name, measured[model]) for name in columns))
         console.print(table)
     reused = sum(stage["reused"] for stage in summary["stages"])
     console.print(f"{len(summary['stages'])} stages, {reused} reused, {summary['seconds']:.1f} s")
@@ -37,13 +37,11 @@ def closing_table(console: Console, recipe: Recipe, summary: dict[str, Any], set
         console.print(f"{label:<10} {place}", soft_wrap=True)
 
 
-def _cell(row: dict[str, str], name: str) -> str:
+def _cell(row: dict[str, str], name: str, metrics: Metrics) -> str:
     """A figure, with half the width of its 95 % interval where it has one; the report has the interval's ends."""
-    interval = row.get(name.replace("pass@1", "95 % interval")) if name.endswith("pass@1") else None
-    if not interval:
-        return row[name]
-    low, high = map(float, interval.split(" to "))
-    return f"{row[name]} \u00b1{(high - low) / 2:.3f}"
+    suite, _, figure = name.partition(" ")
+    interval = share_interval(metrics, f"{suite}/pass_at_1") if figure == "pass@1" else None
+    return row[name] if interval is None else f"{row[name]} \u00b1{(interval[1] - interval[0]) / 2:.3f}"
 
 
 def _worth_a_column(name: str, suites: list[str]) -> bool:
