@@ -131,11 +131,11 @@ def within(
     hard = easy = unrated = 0
     for row in rows:
         samples, correct = rates.get(problem_key(row), (0, 0))
-        if samples < min_samples:
+        if samples < max(1, min_samples):
             unrated += 1
-        elif correct < low * samples:
+        elif correct / samples < low:  # a quotient, which rounds to what the bound was written as
             hard += 1
-        elif correct > high * samples:
+        elif correct / samples > high:
             easy += 1
         else:
             kept.append(row)

@@ -72,7 +72,8 @@ class Journal:
                 if ahead is not None:
                     ahead.load(directory)
                 self._history = (directory / HISTORY).read_text().splitlines()
-                self._unsaved = read_unsaved(directory)
+                if self._writes:
+                    self._unsaved = read_unsaved(directory)
         if self._writes:
             self._spool.truncate_after(step)
             self._refill_spool()

@@ -26,14 +26,14 @@ def training_pools(spec: Spec, config: GrpoConfig) -> tuple[Pools, dict[str, flo
     rates = read_rates(spec.inputs["difficulty"] / LEDGER, difficulty.policy)
     wanted = {skill for skill, share in config.mixture.items() if share}
     low, high = difficulty.keep
-    kept = within(
-        [row for row in rows if row.skill in wanted], rates, low=low, high=high, min_samples=difficulty.samples
-    )
+    # The start model's answers are as many as were asked for, but for those that no judge could be had for.
+    least = difficulty.samples if difficulty.ledger else 1
+    kept = within([row for row in rows if row.skill in wanted], rates, low=low, high=high, min_samples=least)
     pools = _by_skill(kept.rows)
     if missing := sorted(wanted - set(pools)):
         raise DataError(
             f"{spec.stage}: no problem of {', '.join(missing)} has a pass rate from {low:g} to {high:g} over at least "
-            f"{difficulty.samples} samples ({kept.too_hard} are harder, {kept.too_easy} easier, {kept.unrated} have fewer); "
+            f"{least} samples ({kept.too_hard} are harder, {kept.too_easy} easier, {kept.unrated} have fewer); "
             "widen difficulty.keep"
         )
     if difficulty.order == "easy_to_hard":

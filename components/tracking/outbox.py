@@ -6,6 +6,7 @@ process left is found by ``abandoned`` and sent by whoever comes next. The folde
 
 import fcntl
 import json
+import logging
 import os
 import shutil
 import threading
@@ -17,6 +18,8 @@ from components.tracking.mirror import BATCH, Event
 
 EVENTS = "events.jsonl"
 
+logger = logging.getLogger(__name__)
+
 
 class Outbox:
     """The writing end, for one run and the stages below it."""
@@ -24,8 +27,10 @@ class Outbox:
     def __init__(self, root: Path, run: str) -> None:
         self.folder = root / run
         self.folder.mkdir(parents=True)
-        self._stream = (self.folder / EVENTS).open("ab")
+        born = self.folder / f"{EVENTS}.new"  # nobody looks for it until it is locked
+        self._stream = born.open("ab")
         fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        born.rename(self.folder / EVENTS)
         self._lock = threading.Lock()
         self._files = 0
 
@@ -63,8 +68,12 @@ def read_events(stream: BinaryIO) -> Iterator[tuple[Event, int]]:
     for raw in stream:
         if not raw.endswith(b"\n"):
             break
-        event: Event = json.loads(raw)
         end += len(raw)
+        try:
+            event: Event = json.loads(raw)
+        except ValueError:  # half a line from a full disk, with the next one behind it
+            logger.warning("an event of %s cannot be read and is left out: %.80r", stream.name, raw)
+            continue
         if held and _joins(held[0], event):
             held = {**held[0], "points": held[0]["points"] + event["points"]}, end
             continue

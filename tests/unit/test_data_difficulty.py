@@ -143,3 +143,12 @@ def test_swapped_gold_answers_of_real_solutions_are_found():
     assert set(swapped) <= set(doubtful)
     # Of the published answers it doubts two: one was cut off, and on one all eight solutions agree on something else.
     assert {name: gold for name, gold in doubtful.items() if name not in swapped} == {"3": "4:30p..", "84": "140"}
+
+
+@pytest.mark.parametrize(("samples", "correct"), [(25, 7), (100, 29), (50, 14), (128, 64)])
+def test_a_rate_that_is_the_bound_lies_within_it(samples: int, correct: int) -> None:
+    """0.28 * 25 is 7.000000000000001."""
+    row = Row(id="a", prompt="p", answer="1", verifier="exact", source="s")
+    bound = correct / samples
+    kept = within([row], {problem_key(row): (samples, correct)}, low=bound, high=bound, min_samples=1)
+    assert kept.rows == [row]
