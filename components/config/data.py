@@ -67,8 +67,12 @@ class SourceConfig(Section):
     """Raised when the source is to be read anew although nothing here has changed."""
 
     @property
+    def is_tiny(self) -> bool:
+        return (self.generator or "").startswith("tiny/")
+
+    @property
     def judged_by(self) -> Verifier:
-        return self.verifier or ("exact" if self.generator and self.generator.startswith("tiny/") else "math")
+        return self.verifier or ("exact" if self.is_tiny else "math")
 
     @model_validator(mode="after")
     def _one_origin(self) -> "SourceConfig":
@@ -152,7 +156,11 @@ class DataConfig(Section):
     @property
     def has_tiny_problems(self) -> bool:
         """Whether problems have a key: a sum of the tiny world is the same sum in any order of its terms."""
-        return self.source == "tiny" or any((s.generator or "").startswith("tiny/") for s in self.sources.values())
+        return self.source == "tiny" or any(s.is_tiny for s in self.sources.values())
+
+    @property
+    def has_tiny_problems_alone(self) -> bool:
+        return self.source == "tiny" or (bool(self.sources) and all(s.is_tiny for s in self.sources.values()))
 
     def one_file(self, uri: str | None) -> SourceConfig:
         """The source that ``path`` or ``against`` stands for."""

@@ -68,12 +68,12 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
 
 
 def rules(config: DataConfig) -> Curation:
-    """Rules by text, or by key where problems have one: then two texts that look alike are two problems."""
+    """Rules by text, and by key where problems have one. Of keyed problems alone two that look alike are two."""
     return Curation(
         similar=config.similar,
         ngram=config.ngram,
         drop_variants=not config.keep_evaluation_variants,
-        near=not config.has_tiny_problems,
+        near=not config.has_tiny_problems_alone,
     )
 
 
