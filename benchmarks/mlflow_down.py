@@ -25,6 +25,7 @@ from components.config.settings import Settings
 from components.store.objects import open_store
 from components.tracking.client import find_run
 from components.tracking.reindex import reindex
+from components.tracking.runs import Tracking
 from flows.orchestrator import orchestrator
 from tests.fakes.mlflow_server import MlflowServer
 
@@ -57,7 +58,11 @@ def measure(home: Path, server: MlflowServer, steps: int, repetitions: int) -> N
         for repetition in range(1, 2 * repetitions + 1):
             state = "up" if repetition % 4 < 2 else "down"  # drift of the machine falls on both alike
             if state != before:
-                server.start() if state == "up" else server.kill()
+                if state == "up":
+                    server.start()
+                    Tracking(settings.tracking_uri, settings.experiment, settings.outboxes).recover()  # unmeasured
+                else:
+                    server.kill()
             before = state
             runs[state].append(train(settings, steps, repetition))
             print(f"{repetition} of {2 * repetitions}: {state}", file=sys.stderr, flush=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from components.config.recipe import Recipe
 from components.config.settings import Settings
+from components.curation.pool import available
 from components.errors import BudgetExhausted, ConfigError
 from components.models import describe_device, resolve_device
 from components.plan.bill import Rate, Spent, spent
@@ -31,14 +32,17 @@ class Purse:
     rate: Rate = UNKNOWN
     money: float | None = None
     device_hours: float | None = None
-    _spent: dict[str, float] = field(default_factory=dict)
+    _spent: dict[str, tuple[float, Rate]] = field(default_factory=dict)
     _running: dict[str, Path] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def took(self, key: str, device_seconds: float) -> None:
-        """Note what the stage ``key`` has taken so far, all in all; tell running stages where that was too much."""
+    def took(self, key: str, device_seconds: float, rate: Rate | None = None) -> None:
+        """Note what the stage ``key`` has taken so far, all in all; tell running stages where that was too much.
+
+        ``rate`` is of the device that computed it, if that was not this machine's.
+        """
         with self._lock:
-            self._spent[key] = device_seconds
+            self._spent[key] = device_seconds, rate or self.rate
             if why := self._why():
                 for directory in self._running.values():
                     (directory / STOP).write_text(why, encoding="utf-8")
@@ -57,8 +61,9 @@ class Purse:
 
     def _why(self) -> str:
         """What is exhausted, in words; nothing where something is left."""
-        total = sum(self._spent.values())
-        money = self.rate.money(total)
+        total = sum(seconds for seconds, _ in self._spent.values())
+        costs = [rate.money(seconds) for seconds, rate in self._spent.values()]
+        money = None if self.rate.price is None else sum(cost or 0.0 for cost in costs)
         if self.device_hours is not None and total / 3600 >= self.device_hours:
             what = f"{total / 3600:.6g} device-hours are spent, run.budget.device_hours is {self.device_hours:g}"
         elif self.money is not None and money is not None and money >= self.money:
@@ -71,7 +76,7 @@ class Purse:
 def open_purse(recipe: Recipe, settings: Settings) -> Purse:
     """The purse of a recipe on this machine; :class:`ConfigError` where money is bounded and the device has no price."""
     device = CORE if resolve_device(recipe.run.device) == "cpu" else describe_device()
-    rate = Rate(price_of(device, settings.prices), watts_of(device, settings.power))
+    rate = rate_of(device, settings)
     budget = recipe.run.budget
     if budget.money is not None and rate.price is None:
         raise ConfigError(
@@ -81,11 +86,22 @@ def open_purse(recipe: Recipe, settings: Settings) -> Purse:
     return Purse(device, rate, budget.money, budget.device_hours)
 
 
+def rate_of(device: str, settings: Settings) -> Rate:
+    """What an hour of a device costs and takes, by the settings and the table of devices."""
+    return Rate(price_of(device, settings.prices), watts_of(device, settings.power))
+
+
 def devices_of(recipe: Recipe, program: str) -> int:
-    """How many devices a program holds: RL its ranks, others one; on a CPU each with its threads."""
+    """How many devices a program holds: what trains on ranks these, others one; on a CPU each with its threads.
+
+    Curation takes every core there is, and no other device.
+    """
     engine = recipe.run.engine
-    ranks = engine.ranks * engine.nodes if program == "grpo" else 1
-    return ranks * (recipe.run.threads if resolve_device(recipe.run.device) == "cpu" else 1)
+    on_cpu = resolve_device(recipe.run.device) == "cpu"
+    if program == "curate":
+        return available() if on_cpu else 1
+    ranks = {"grpo": engine.ranks * engine.nodes, "certify_gradient": engine.ranks}.get(program, 1)
+    return ranks * (recipe.run.threads if on_cpu else 1)
 
 
 class Clock:

@@ -9,6 +9,7 @@ from prefect.artifacts import create_link_artifact
 from components.config.conformance import conformance
 from components.config.recipe import Recipe
 from components.plan.bill import stage_bill, total_bill
+from tasks.purse import rate_of
 from tasks.registry import Champion
 from tasks.session import Session, StageOutcome, current_session
 from tasks.stage import Work, stage
@@ -48,12 +49,15 @@ def publish_report(recipe: Recipe, champion: Champion | None) -> StageOutcome:
 def run_bill(session: Session) -> dict[str, Any]:
     """What the stages so far have cost, by stage and together; prices and power as they are set now."""
     rate, suite = session.purse.rate, _deciding_suite(session.recipe)
+    rates = {cost.device: rate_of(cost.device, session.settings) for o in session.outcomes if (cost := o.cost)}
     pass_at_1 = {
         o.name.removeprefix("evaluate/"): float(value)
         for o in session.outcomes
         if o.name.startswith("evaluate/") and (value := o.metrics.get(f"{suite}/pass_at_1")) is not None
     }
-    lines = [stage_bill(o.name, o.cost, rate, pass_at_1) for o in session.outcomes if o.cost is not None]
+    lines = [
+        stage_bill(o.name, o.cost, rates[o.cost.device], pass_at_1) for o in session.outcomes if o.cost is not None
+    ]
     return {
         "device": session.purse.device,
         "price_per_device_hour": rate.price,

@@ -37,7 +37,7 @@ from components.tracking.metrics import SpoolTail
 from components.tracking.params import flatten
 from tasks.policy import retry_policy
 from tasks.proofs import proof_tags
-from tasks.purse import Clock, devices_of, stage_cost
+from tasks.purse import Clock, devices_of, rate_of, stage_cost
 from tasks.session import Session, StageOutcome, current_session, process_tags
 
 WAIT_S = 10.0
@@ -139,7 +139,8 @@ def _run(kind: str, version: str, work: Work, session: Session) -> StageOutcome:
         metrics, cost = manifest.metrics, _cost(manifest)
         if reused:
             _log_reused(session, work, kind, ref, metrics)
-    session.purse.took(address, cost.device_seconds if cost else 0.0)
+    if cost:
+        session.purse.took(address, cost.device_seconds, rate_of(cost.device, session.settings))
     seconds = time.monotonic() - started
     outcome = StageOutcome(name=work.name, ref=ref, reused=reused, seconds=seconds, metrics=metrics, cost=cost)
     session.outcomes.append(outcome)
@@ -230,6 +231,7 @@ def _compute(
             session.purse.runs(address, directory)
             metrics = _supervise(work, spec, directory, session, run_id, lease, spent)
             cost = stage_cost(session.purse, devices, directory, clock.seconds(), work.config, metrics)
+        bill = stage_bill(work.name, cost, session.purse.rate, {})
         lease.confirm()
         ref = publish(
             session.store,
@@ -241,10 +243,11 @@ def _compute(
             inputs=work.inputs,
             seed=work.recipe.seed,
             metrics=metrics,
-            provenance=_provenance(work, session, started, proof_tags(kind, metrics)) | {"cost": asdict(cost)},
+            provenance=_provenance(work, session, started, proof_tags(kind, metrics))
+            | {"cost": asdict(cost), "bill": bill},
         )
         session.tracking.log_summary(run_id, _numbers(metrics))
-        session.tracking.log_summary(run_id, cost_metrics(stage_bill(work.name, cost, session.purse.rate, {})))
+        session.tracking.log_summary(run_id, cost_metrics(bill))
         session.tracking.set_tags(run_id, {"r1.artifact": ref.uri, **proof_tags(kind, metrics)})
         session.tracking.log_file(run_id, directory / "log.txt", "")
         session.tracking.log_table(run_id, directory / TABLE)

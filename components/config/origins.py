@@ -10,6 +10,10 @@ from components.config.stages import SuiteConfig
 from components.errors import ConfigError
 
 SHORTHANDS = ("data.path", "data.against")
+FREE = ("columns", "config", "verifier_args")
+"""Tables of a source in which a key says nothing about addresses."""
+NAMED = (("sources",), ("against",), ("suites",))
+"""Tables whose keys are names that a person has chosen."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def addresses(tree: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[
         setting = ".".join((*above, key))
         if isinstance(value, str) and (key == "uri" or setting in SHORTHANDS):
             yield setting, value
-        elif isinstance(value, Mapping) and key not in ("columns", "config", "verifier_args"):
+        elif isinstance(value, Mapping) and (key not in FREE or above[-1:] in NAMED):
             yield from addresses(value, (*above, key))
 
 

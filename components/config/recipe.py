@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from components.config.data import DataConfig as DataConfig
+from components.config.data import Name
 from components.config.engine import EngineConfig
-from components.config.section import Count, Positive, Section, Weight
+from components.config.section import Count, ModelName, Positive, Section, Weight
 from components.config.stages import (
     ColdStartConfig,
     GateConfig,
@@ -131,7 +132,7 @@ class Recipe(Section):
     flow: Literal["r1", "r1_zero", "curate", "tiny_base", "ledger"] = "r1"
     description: str = ""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    registered_name: str = "r1"
+    registered_name: ModelName = "r1"
     """Name in the model registry."""
     run: RunConfig = RunConfig()
     base: ModelConfig | None = None
@@ -141,7 +142,7 @@ class Recipe(Section):
     reflection_words: tuple[str, ...] = ()
     """Empty = the paper's list."""
     data: DataConfig | None = None
-    suites: dict[str, SuiteConfig] = Field(default_factory=dict)
+    suites: dict[Name, SuiteConfig] = Field(default_factory=dict)
     pretrain: BaseTrainingConfig | None = None
     pretrain_student: BaseTrainingConfig | None = None
     r1_zero: GrpoConfig | None = None

@@ -2,12 +2,15 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+MODEL_NAME = r"""^[^./:'"\\\x00-\x1f][^/:'"\\\x00-\x1f]{0,199}$"""
+"""A registered model's name is a folder on the store, a word in a filter, and a name that MLflow takes."""
+ModelName = Annotated[str, StringConstraints(pattern=MODEL_NAME)]
 
 
 class Section(BaseModel):

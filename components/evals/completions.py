@@ -6,6 +6,7 @@ A line that cannot be read ends the evaluation, with its number: a problem that 
 import gzip
 import json
 import math
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, BinaryIO, NoReturn, cast
 
 from components.data.schema import Row, Verifier
 from components.data.sources.records import MAX_LINE_BYTES
+from components.data.sources.rows import EXACT_FLOAT
 from components.errors import DataError
 
 ENDED = {"stop": True, "eos": True, "length": False, "max_tokens": False}  # what servers call the end of a completion
@@ -78,7 +80,7 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     raise DataError(f"{path}, line {number}: longer than {MAX_LINE_BYTES} bytes")
                 if line.strip():
                     yield number, _parsed(path, number, line)
-        except (OSError, EOFError) as error:  # gzip's own, and a disk's
+        except (OSError, EOFError, zlib.error) as error:  # gzip's own, and a disk's
             raise DataError(f"{path}, after line {number}: cannot be read ({error})") from error
 
 
@@ -120,7 +122,8 @@ class _Line:
     def text(self, column: str, *, numbers: bool = False) -> str:
         value = self.value(column)
         if numbers and isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            return repr(value)
+            whole = isinstance(value, float) and value.is_integer() and abs(value) < EXACT_FLOAT
+            return str(int(value)) if whole else repr(value)  # 27.0 is 27, as in curation
         if not isinstance(value, str):
             self.fail(f"no text under {column!r}")
         return value

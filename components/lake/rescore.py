@@ -18,9 +18,10 @@ import pyarrow.parquet as pq
 
 from components.data.files import load_rows
 from components.data.schema import Row
-from components.errors import DataError
+from components.errors import DataError, ScoringError
 from components.lake.tables import ANSWERS, RESCORED, SHARD, local_file, short
 from components.rewards.accuracy import quick_score
+from components.rewards.base import Verdict
 from components.scoring.batch import Job
 from components.scoring.pool import ScoringPool
 from components.store.artifact import find, publish, read_manifest
@@ -203,6 +204,12 @@ def _verdicts(texts: Sequence[str], rows: Sequence[Row], pool: ScoringPool) -> I
     scores = {key: quick_score(key[1], row) for key, row in dict(zip(keys, rows, strict=True)).items()}
     slow = {key: row for key, row in dict(zip(keys, rows, strict=True)).items() if scores[key] is None}
     judged = pool.score([Job(text, row) for (_, text), row in slow.items()])
+    failed = [score for score in judged if score.verdict is Verdict.INFRA]
+    if failed:  # a table of flips is written once: a machine's failure must not stand in it
+        raise ScoringError(
+            f"{len(failed)} completions could not be judged ({failed[0].detail}); `r1 doctor` tests the sandbox and the "
+            "scoring workers"
+        )
     scores |= dict(zip(slow, judged, strict=True))
     for key in keys:
         score = scores[key]

@@ -51,7 +51,10 @@ def spent(
         for phase in PHASES:
             if f"time/{phase}_s" in step:
                 phases[phase] = phases.get(phase, 0.0) + devices * step[f"time/{phase}_s"]
-        if "time/sample_s" not in step and "tokens" in step:  # SFT has no phases: a step is an update
+        if "tokens" in step and not step.keys() & {
+            "time/update_s",
+            "time/sample_s",
+        }:  # SFT has no phases: all is update
             phases["update"] = phases.get("update", 0.0) + devices * step.get("time/step_s", 0.0)
         else:
             out += step.get("tokens", 0.0)

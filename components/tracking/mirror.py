@@ -13,6 +13,7 @@ from typing import Any
 from components.tracking.client import find_run, open_client
 
 BATCH = 1000  # metrics per request, MLflow's limit
+HOST = "r1.host"  # whose process a run belongs to
 PARAMS = 100  # params per request, MLflow's limit
 # MLflow's page shows runs and curves first, not chat traces.
 KIND = {"mlflow.experimentKind": "custom_model_development"}
@@ -108,7 +109,7 @@ class Mirror:
 
     def running(self, host: str) -> list[Any]:
         """Runs of this host that say RUNNING."""
-        where = f"attributes.status = 'RUNNING' and tags.`r1.host` = '{host}'"
+        where = f"attributes.status = 'RUNNING' and tags.`{HOST}` = '{host}'"
         return list(self.client().search_runs([self._experiment()], where, max_results=500))
 
     def client(self) -> Any:

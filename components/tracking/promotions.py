@@ -5,13 +5,15 @@ The log is the truth. MLflow's versions and aliases are its projection (``regist
 last-write-wins and databases can be lost.
 """
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from components.errors import DataError, IntegrityError, PromotionConflict
+from components.config.section import MODEL_NAME
+from components.errors import ConfigError, DataError, IntegrityError, PromotionConflict
 from components.store.manifest import ArtifactRef
 from components.store.objects import ObjectStore
 from components.store.sealed import seal, unseal
@@ -78,11 +80,15 @@ def append_promotion(
     reason: str = "",
     by: str = "",
 ) -> Promotion:
-    """Write the entry that follows ``after``, the log as it was when the decision was taken.
+    """Write the entry that follows ``after``, the log as it was when the decision was taken; ConfigError for an odd name.
 
     PromotionConflict when somebody has written that entry meanwhile: what was decided against is no longer there. An
     artifact that already is champion is not entered twice, and two that promote the same one have both done it.
     """
+    if not re.match(MODEL_NAME, model):
+        raise ConfigError(
+            f"{model!r} is no name for a registered model: take out slashes, colons, quotes and a leading dot"
+        )
     last = after[-1] if after else None
     number = len(after) + 1
     if last and last.ref.fingerprint == ref.fingerprint and not store.exists(_key(model, number)):

@@ -48,6 +48,10 @@ class Registry:
                 continue
             with lease:
                 self._show(store, log)
+            if time.monotonic() > give_up:
+                raise R1Error(
+                    f"{model}: its aliases are moved by somebody else again and again; `r1 reindex` mends them"
+                )
         return version if log else None
 
     def _shown(self, log: list[Promotion]) -> int | None:
@@ -57,9 +61,13 @@ class Registry:
         return aliases.get(CHAMPION) if whole and _wanted(log, versions) == _ours(aliases) else None
 
     def try_project(self, store: ObjectStore, model: str) -> int | None:
-        """As ``project``; an MLflow that cannot be reached is logged: the log stands, and the alias follows later."""
+        """As ``project``; an MLflow that cannot be reached, or is shown the log by others all the time, is logged: the log
+        stands, and the alias follows later."""
         try:
             return self.project(store, model)
+        except LeaseHeldError as error:
+            logger.warning("%s; `r1 reindex` shows the promotion", error)
+            return None
         except R1Error:
             raise
         except Exception as error:  # MLflow raises anything from its own to sqlalchemy's; the log is the truth

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import StoreUnavailable
+from components.plan.bill import cost_metrics
 from components.store.artifact import all_artifacts, materialize, read_manifest
 from components.store.manifest import ArtifactRef, Manifest
 from components.store.objects import ObjectStore
 from components.tracking.metrics import clean
-from components.tracking.mirror import Event, Mirror
+from components.tracking.mirror import HOST, Event, Mirror
 from components.tracking.params import flatten
 from components.tracking.promotions import promoted_models
 from components.tracking.registry import Registry
@@ -62,7 +63,9 @@ def reindex(store: ObjectStore, uri: str, experiment: str, *, outboxes: Path, ca
     with mirror.lock:
         for run in dict.fromkeys([*summaries, *(stage.run for stage in stages)]):
             made = [manifests[s.ref.fingerprint] for s in stages if s.run == run and s.ref.fingerprint in manifests]
-            added += _ensure(mirror, *_parent(store, run, summaries.get(run), made))
+            event, status, ended = _parent(store, run, summaries.get(run), made)
+            cost = summaries.get(run, {}).get("cost", {}).get("together")
+            added += _ensure(mirror, event, status, ended, _closing(cost_metrics(cost) if cost else {}, ended))
         for stage in stages:
             if (manifest := manifests.get(stage.ref.fingerprint)) is not None:
                 added += _stage(mirror, stage, manifest, _curves(store, stage, manifest, cache))
@@ -127,8 +130,10 @@ def _stage(mirror: Mirror, stage: StageRecord, manifest: Manifest, curves: Point
     event = {"do": "start", "run": run, "parent": stage.run, "name": stage.name, "tags": tags, "at": started}
     event["params"] = flatten(manifest.config.get("config", {}))
     drawn = {point[0] for point in curves}
-    closing = {n: float(v) for n, v in manifest.metrics.items() if isinstance(v, int | float)}
-    points = curves + [(n, v, ended, 0) for n, v in clean(closing).items() if n not in drawn]
+    closing = {n: float(v) for n, v in manifest.metrics.items() if isinstance(v, int | float) and n not in drawn}
+    if not stage.reused and (bill := manifest.provenance.get("bill")):
+        closing |= cost_metrics(bill)
+    points = curves + _closing(closing, ended)
     added = _ensure(mirror, event, "FINISHED", ended, points)
     run_id = mirror.find(run)
     assert run_id is not None
@@ -137,8 +142,15 @@ def _stage(mirror: Mirror, stage: StageRecord, manifest: Manifest, curves: Point
     return added
 
 
+def _closing(metrics: Mapping[str, float], at: int) -> Points:
+    return [(name, value, at, 0) for name, value in clean(metrics).items()]
+
+
 def _ensure(mirror: Mirror, event: Event, status: str, ended: int, points: Points | None = None) -> int:
-    """The run of a start event with these points. One that MLflow has keeps its own, and gets those it lacks."""
+    """The run of a start event with these points. One that MLflow has keeps its own, and gets those it lacks.
+
+    A run that is open and of no host was begun by a reindex that did not end: it is ended now.
+    """
     found = mirror.find(event["run"])
     if found is None:
         run_id = mirror.create(event)
@@ -152,6 +164,10 @@ def _ensure(mirror: Mirror, event: Event, status: str, ended: int, points: Point
         missing += [p for p in points or [] if p[0] == name and p[3] not in steps and (p[3] or not steps)]
     mirror.log_points(found, missing)
     mirror.set_tags(found, event["tags"])
+    run = mirror.client().get_run(found)
+    if run.info.status == "RUNNING" and HOST not in run.data.tags:
+        mirror.log_params(found, event["params"].items())
+        mirror.terminate(found, status, ended)
     return 0
 
 

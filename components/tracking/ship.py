@@ -42,7 +42,7 @@ class Delivery:
                 if not refused and not self.mirror.reachable():
                     self._count(f"cannot be reached ({error}); what it misses is sent later", told=self._down)
                     self._down = True
-                    raise Outage from error
+                    raise Outage(str(error)) from error
                 if refused or not left:
                     self._count(f"refuses {event['do']} of {event['run']} ({error}); the run goes on without it")
                     return

@@ -83,11 +83,11 @@ def _store(settings: Settings) -> Finding:
 
 
 def _tracking(settings: Settings) -> Finding:
+    from components.tracking.mirror import Mirror
     from components.tracking.runs import Tracking
 
-    tracking = Tracking(settings.tracking_uri, settings.experiment, settings.outboxes)
-    tracking.recover()
-    reached = tracking.failures == 0
+    Tracking(settings.tracking_uri, settings.experiment, settings.outboxes).recover()
+    reached = Mirror(settings.tracking_uri, settings.experiment).reachable()
     return Finding(
         "MLflow", reached, f"{settings.tracking_uri}{'' if reached else ' cannot be reached; set R1_MLFLOW_URI'}"
     )

@@ -55,3 +55,9 @@ def test_the_sum_is_over_all_and_points_are_those_of_the_last_model():
 def test_one_unknown_part_makes_the_sum_unknown():
     lines = [stage_bill("r1", Spent("x", 1, 1.0), rate, {}) for rate in (RATE, Rate(None, None))]
     assert total_bill(lines, {})["money"] is None
+
+
+def test_a_step_whose_samples_came_earlier_is_a_step_of_rl() -> None:
+    """Asynchronous rollouts may have been drawn in the step before."""
+    found = spent([{"time/update_s": 1.0, "time/step_s": 3.0, "tokens": 9.0}], device="cpu", devices=1, seconds=3)
+    assert (found.phases, found.out, found.read) == ({"update": 1.0}, 9.0, 9.0)

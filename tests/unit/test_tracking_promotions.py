@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.errors import DataError, IntegrityError, PromotionConflict
+from components.errors import ConfigError, DataError, IntegrityError, PromotionConflict
 from components.store.manifest import ArtifactRef
 from components.store.objects import open_store
 from components.tracking.promotions import append_promotion, before_last, promoted_models, promotions
@@ -109,3 +109,10 @@ def test_a_log_that_was_tampered_with_is_not_read(store, harm):
         store.create("promotions/r1/000002.json", store.read_bytes("promotions/r1/000003.json"))
     with pytest.raises(IntegrityError, match=r"damaged|stands where promotion 2 of r1 belongs"):
         promotions(store, "r1")
+
+
+@pytest.mark.parametrize("name", ["team/math", "a:b", "it's", "..", ""])
+def test_a_name_that_is_no_folder_and_no_word_in_a_filter_is_refused(store, name):
+    with pytest.raises(ConfigError, match="no name for a registered model"):
+        append_promotion(store, name, make_ref("1"), EVALUATION, EVIDENCE, after=[])
+    assert store.list("promotions") == []

@@ -9,6 +9,7 @@ import difflib
 import json
 import os
 import random
+import signal
 import sys
 from typing import Any
 
@@ -16,6 +17,9 @@ import numpy as np
 
 from components.errors import ConfigError, DataError, UserError
 from components.seeds import derive_seed
+
+PROBLEM_S = 120
+"""Seconds that one problem may take; then the process ends, which its reader says."""
 
 
 def main() -> None:
@@ -61,11 +65,14 @@ def make_dataset(*, task: str, config: dict[str, Any], size: int, seed: int, set
 
 def _problem(dataset: Any, index: int, *, task: str, seed: int, setting: str, **_: Any) -> dict[str, Any]:
     _fix(seed, task, index)
+    signal.alarm(PROBLEM_S)  # some settings send a task round in circles
     try:
         entry: dict[str, Any] = dataset[index]
     except Exception as error:  # a defect of the task, which may be of any kind
         mend = "change its config or its seed"
         raise DataError(f"{setting}: reasoning-gym's {task!r} fails at problem {index} ({error!r}); {mend}") from error
+    finally:
+        signal.alarm(0)
     if entry["answer"] is None:
         raise ConfigError(
             f"{setting}.generator: reasoning-gym's {task!r} stores no answer; only its own judge could tell"
