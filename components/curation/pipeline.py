@@ -4,6 +4,7 @@ Contamination goes first: a row that is dropped for it must not stand for others
 """
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from components.curation.pool import map_shards
 from components.curation.settings import Curation
 from components.curation.shards import Written, read_rows, write_shards
 from components.data.schema import QuarantinedRow, Row
-from components.errors import R1Error
+from components.data.waterfall import Waterfall
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Curated:
     variants: dict[int, int]
     keep: npt.NDArray[np.bool_]
     settings: Curation
+    falls: Waterfall
+    """Rows before and after each step, as they were counted there."""
 
     def rows(self) -> Iterator[Row]:
         """The kept rows, in order."""
@@ -45,11 +48,21 @@ class Curated:
                     yield row
             start += size
 
+    def names(self) -> Iterator[tuple[str, str]]:
+        """Source and id of the kept rows, in order, without reading the rows."""
+        start = 0
+        for shard, size in zip(self.written.shards, self.written.sizes, strict=True):
+            ids = json.loads((shard / "ids.json").read_text(encoding="utf-8"))
+            for (row_id, source), kept in zip(ids, self.keep[start : start + size], strict=True):
+                if kept:
+                    yield source, row_id
+            start += size
+
     def drops(self, match: Match) -> bool:
         return match.rule != "variant" or self.settings.drop_variants
 
     def counts(self) -> dict[str, int]:
-        """The waterfall. R1Error where rows in are not rows out, quarantined and dropped: a fault of this package."""
+        """The waterfall by reason."""
         reasons = {match.row: match.rule for match in self.matches if match.rule == "variant" and self.drops(match)}
         reasons |= {match.row: match.rule for match in self.matches if match.rule != "variant"}
         contaminated = sum(rule != "variant" for rule in reasons.values())
@@ -62,9 +75,6 @@ class Curated:
             "near_duplicates": len(self.duplicates.near),
             "kept": int(self.keep.sum()),
         }
-        total = sum(value for name, value in counts.items() if name != "read")
-        if total != counts["read"]:
-            raise R1Error(f"curation: {counts['read']} rows came in and {total} are accounted for: {counts}")
         heads = set(self.variants.values())
         return counts | {
             "variants": len(self.variants) + len(heads),
@@ -100,9 +110,15 @@ def curate(
         for start, found in zip(starts, map_shards(describe, tasks, workers), strict=False)
         for match in found
     ]
+    falls = Waterfall()
+    falls.step("read", written.rows + written.quarantined, written.rows, quarantined=written.quarantined)
     keep = np.ones(written.rows, bool)
-    keep[[match.row for match in matches if match.rule != "variant" or settings.drop_variants]] = False
+    met = {match.row for match in matches if match.rule != "variant" or settings.drop_variants}
+    keep[list(met)] = False
+    falls.step("contaminated", written.rows, int(keep.sum()), dropped=len(met))
+    clean = int(keep.sum())
     duplicates = find_duplicates(written.shards, np.flatnonzero(keep), settings)
     keep[[*duplicates.exact, *duplicates.near]] = False
+    falls.step("duplicates", clean, int(keep.sum()), dropped=len(duplicates.exact) + len(duplicates.near))
     variants = find_variants(written.shards, np.flatnonzero(keep), settings)
-    return Curated(written, sizes, matches, duplicates, variants, keep, settings)
+    return Curated(written, sizes, matches, duplicates, variants, keep, settings, falls)

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
 from components.config.data import SourceConfig
-from components.data.schema import Row
 
 
 def quotas(available: Mapping[str, int], sources: Mapping[str, SourceConfig]) -> dict[str, int]:
@@ -31,8 +30,10 @@ def quotas(available: Mapping[str, int], sources: Mapping[str, SourceConfig]) ->
     return {name: min(limits[name], round(scale * (weight or 0))) for name, weight in weights.items()}
 
 
-def chooser(ids: Iterable[tuple[str, str]], sources: Mapping[str, SourceConfig], seed: int) -> Callable[[Row], bool]:
-    """From (source, id) of all rows, whether a row is in the mixture. Keeps 8 bytes a row of what a quota cuts."""
+def chooser(
+    ids: Iterable[tuple[str, str]], sources: Mapping[str, SourceConfig], seed: int
+) -> Callable[[str, str], bool]:
+    """From (source, id) of all rows, whether one is in the mixture. Keeps 8 bytes a row of what a quota cuts."""
     places: defaultdict[str, array[int]] = defaultdict(lambda: array("Q"))
     for source, row_id in ids:
         places[source].append(_place(seed, row_id))
@@ -42,7 +43,7 @@ def chooser(ids: Iterable[tuple[str, str]], sources: Mapping[str, SourceConfig],
         for name, found in places.items()
         if name in wanted and wanted[name] < len(found)
     }
-    return lambda row: row.source not in bounds or _place(seed, row.id) <= bounds[row.source]
+    return lambda source, row_id: source not in bounds or _place(seed, row_id) <= bounds[source]
 
 
 def _place(seed: int, row_id: str) -> int:

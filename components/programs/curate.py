@@ -22,7 +22,6 @@ from components.data.mixture import chooser
 from components.data.schema import QuarantinedRow, Row
 from components.data.sources import tiny_key, tiny_rows
 from components.data.sources.tiny import with_worked_completion
-from components.data.waterfall import Waterfall
 from components.errors import DataError
 from components.programs.spec import Spec
 
@@ -52,16 +51,16 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     with (spec.out / "quarantine.jsonl").open("a", encoding="utf-8") as quarantine:
         quarantine.writelines(json.dumps(asdict(line)) + "\n" for line in bad)
 
-    chosen = chooser(((row.source, row.id) for row in curated.rows()), config.sources, spec.seed)
-    kept = Counter(row.source for row in curated.rows() if chosen(row))
-    counts = _counts(curated.counts(), kept.total())
-    falls = _falls(counts)
-    if not kept:
-        raise DataError(f"no row is left: {falls.report()}; give other training problems")
-    _write_rows(curated, chosen, spec.out)
+    chosen = chooser(curated.names(), config.sources, spec.seed)
+    kept = _write_rows(curated, chosen, spec.out)
+    num = kept.total()
+    curated.falls.step("mixture", int(curated.keep.sum()), num, dropped=int(curated.keep.sum()) - num)
+    if not num:
+        raise DataError(f"no row is left: {curated.falls.report()}; give other training problems")
+    counts = _counts(curated.counts(), num)
     _write_suites(evaluation, suites, curated, spec.out / "eval")
     counts |= {"cut_off": intake.cut_off, "evaluation_quarantined": intake.total(held_out.values()).bad}
-    more = {"steps": falls.report(), "sources": _sources(intake, config, kept)}
+    more = {"steps": curated.falls.report(), "sources": _sources(intake, config, kept)}
     write_report(curated, spec.out, counts, more)
     (spec.out / "card.md").write_text(card(spec.out, "Training problems"), encoding="utf-8")
     return {name: float(value) for name, value in counts.items()}
@@ -85,24 +84,21 @@ def _counts(curated: Mapping[str, int], kept: int) -> dict[str, int]:
     return counts
 
 
-def _falls(counts: Mapping[str, int]) -> Waterfall:
-    """The steps of ``counts``, which have to add up."""
-    falls, left = Waterfall(), counts["read"]
-    for name in list(counts)[1 : list(counts).index("kept")]:
-        lost, left = counts[name], left - counts[name]
-        kind = {"quarantined" if name == "quarantined" else "dropped": lost}
-        falls.step(name, left + lost, left, **kind)
-    falls.step("kept", left, counts["kept"])
-    return falls
-
-
-def _write_rows(curated: Curated, chosen: Callable[[Row], bool], out: Path) -> None:
-    """Problems, and those of them that have a worked completion."""
-    dump_rows(
-        (row.model_copy(update={"completion": None}) for row in curated.rows() if chosen(row)), out / "train.jsonl"
-    )
-    general = (row for row in curated.rows() if row.completion is not None and chosen(row))
-    dump_rows(general, out / "general.jsonl")
+def _write_rows(curated: Curated, chosen: Callable[[str, str], bool], out: Path) -> Counter[str]:
+    """Problems, and apart those of them that have a worked completion; how many of each source."""
+    kept: Counter[str] = Counter()
+    with (
+        (out / "train.jsonl").open("w", encoding="utf-8") as train,
+        (out / "general.jsonl").open("w", encoding="utf-8") as general,
+    ):
+        for row in curated.rows():
+            if not chosen(row.source, row.id):
+                continue
+            kept[row.source] += 1
+            train.write(row.model_copy(update={"completion": None}).model_dump_json() + "\n")
+            if row.completion is not None:
+                general.write(row.model_dump_json() + "\n")
+    return kept
 
 
 def _write_suites(

@@ -39,7 +39,7 @@ def test_the_choice_depends_on_the_seed_and_on_nothing_else() -> None:
 
     def chosen(order: list[Row], seed: int) -> set[str]:
         keep = chooser(((r.source, r.id) for r in order), sources, seed)
-        return {r.id for r in order if keep(r)}
+        return {r.id for r in order if keep(r.source, r.id)}
 
     first = chosen(rows, 0)
     assert (sum(i.startswith("a") for i in first), sum(i.startswith("b") for i in first)) == (300, 100)
