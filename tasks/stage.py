@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec
 
-from prefect import Task, task
+from prefect import Task, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
@@ -35,9 +35,10 @@ from components.store.lease import Lease
 from components.store.manifest import ArtifactRef, Manifest
 from components.tracking.metrics import SpoolTail
 from components.tracking.params import flatten
-from tasks.policy import retry_policy
+from tasks.logtail import LogTail
+from tasks.policy import device_slots, retry_policy
 from tasks.proofs import proof_tags
-from tasks.purse import Clock, devices_of, rate_of, stage_cost
+from tasks.purse import Clock, devices_of, rate_of, slots_of, stage_cost
 from tasks.session import Session, StageOutcome, current_session, process_tags
 
 WAIT_S = 10.0
@@ -72,7 +73,7 @@ class Work:
     def settings(self) -> dict[str, Any]:
         """The config slice: the stage's own settings and the recipe's that every program reads, `auto` resolved."""
         shared = {name: getattr(self.recipe, name) for name in ("prompt", "language")}
-        run = self.recipe.run.model_dump(mode="json", exclude={"lanes", "scorers", "engine", "budget"})
+        run = self.recipe.run.model_dump(mode="json", exclude={"lanes", "stage_hours", "scorers", "engine", "budget"})
         run["device"] = resolve_device(self.recipe.run.device)
         run["sampler"] = resolve_sampler(
             self.recipe.run.sampler, device=run["device"], num_parameters=_start_size(self.recipe)
@@ -220,7 +221,7 @@ def _compute(
     run_id = _start_child(session, work, kind, address, reused=False)
     status = "FAILED"
     try:
-        with session.lanes:
+        with session.lanes, device_slots(session.settings.slots, slots_of(work.recipe, work.program)):
             started = time.time()
             clock = Clock(directory)
 
@@ -273,23 +274,30 @@ def _supervise(
     tick: Callable[[], None],
 ) -> dict[str, Any]:
     tail = SpoolTail(directory / "metrics.jsonl")
+    log = LogTail(directory / "log.txt", get_run_logger().info)
 
     def poll() -> None:
         tick()
+        log.poll()
         if lease.lost:
             lease.confirm()
         if rows := tail.poll():
             session.listener.progressed(work.name, rows)
             session.tracking.log_rows(run_id, rows)
 
-    return run_program(
-        f"components.programs.{work.program}",
-        spec,
-        work=directory,
-        server=session.server(),
-        poll=poll,
-        cancelled=session.cancelled,
-    )
+    hours = work.recipe.run.stage_hours
+    try:
+        return run_program(
+            f"components.programs.{work.program}",
+            spec,
+            work=directory,
+            server=session.server(),
+            timeout_s=hours * 3600 if hours else None,
+            poll=poll,
+            cancelled=session.cancelled,
+        )
+    finally:
+        log.close()
 
 
 def _start_child(session: Session, work: Work, kind: str, address: str, *, reused: bool) -> str:

@@ -116,6 +116,13 @@ class Tracking:
         except Outage:  # counted and logged there
             return 0
 
+    def kill(self, run: str) -> int:
+        """Close as KILLED what MLflow shows as running of a run whose process is known to be dead; how many were closed."""
+        try:
+            return self._delivery.kill(run)
+        except Outage:  # counted and logged there
+            return 0
+
     def _start(self, run: str, parent: str, name: str, tags: Mapping[str, str], params: Mapping[str, object]) -> str:
         texts = {key: str(value) for key, value in params.items()}
         event = {"do": "start", "run": run, "parent": parent, "name": name, "tags": dict(tags), "params": texts}

@@ -47,7 +47,7 @@ def show_masks(text: str, model: str | None, rows: int) -> None:
     tokenizer = load_tokenizer(_model(store, settings, ref, manifest, model))
     template = PromptConfig.model_validate(manifest.config["prompt"]).template
     console = Console()
-    console.print(f"[bold]{ref.kind}/{ref.fingerprint[:12]}[/]  template {template}, end token {tokenizer.eos_token}")
+    console.print(f"[bold]{ref.short}[/]  template {template}, end token {tokenizer.eos_token}")
     path = _teaching_file(store, settings, ref, manifest)
     for row in load_rows(path)[:rows]:
         _print(console, tokenizer, taught(tokenizer, template, row), row)
@@ -58,8 +58,8 @@ def _newest(store: ObjectStore, preset: str) -> ArtifactRef:
     name = load_recipe(preset).preset
     made = [
         (manifest.provenance.get("started", 0), ref)
-        for ref in all_artifacts(store)
-        if ref.kind == "selection" and (manifest := read_manifest(store, ref)).provenance.get("preset") == name
+        for ref, manifest in all_artifacts(store)
+        if ref.kind == "selection" and manifest.provenance.get("preset") == name
     ]
     if not made:
         raise DataError(f"{store.uri} holds no teaching set of {name}; `r1 run {preset}` makes one")
