@@ -5,6 +5,7 @@ from components.config.recipe import Recipe
 from components.data.sources.files import open_source
 from components.errors import ConfigError, StoreUnavailable
 from components.models import locate_model
+from components.rewards.custom import reward_digests
 from components.store.objects import ObjectStore
 
 
@@ -24,6 +25,13 @@ def admit_data(recipe: Recipe) -> None:
     for setting, uri in addresses(recipe.model_dump(mode="json", include={"data", "suites"})):
         with open_source(uri, setting):
             pass
+
+
+def admit_rewards(recipe: Recipe) -> None:
+    """ConfigError for a reward of one's own that cannot be imported."""
+    for config in (recipe.r1_zero, recipe.grpo, recipe.grpo2, recipe.student_rl):
+        if config is not None:
+            reward_digests(config.rewards.custom)
 
 
 def admit_models(recipe: Recipe) -> None:

@@ -14,6 +14,7 @@ from components.tracking.promotions import Promotion, append_promotion, promotio
 from components.tracking.registry import Registry
 from tasks.approval import Answer, as_list
 from tasks.session import Champion, Session, StageOutcome, current_session
+from tasks.shown import shown
 
 FLUSH_S = 10.0
 FIGURES = ("format", "pass_at_1_low", "pass_at_1_high")
@@ -54,10 +55,10 @@ def promote_model(recipe: Recipe, model: StageOutcome, evaluation: StageOutcome,
     if entry:  # without an opened gate too: aliases that differ from the log are mended
         session.tracking.flush(FLUSH_S)  # so that the new version can name the run that made it
         Registry(session.settings.tracking_uri).try_project(session.store, name)
-    create_markdown_artifact(
-        key="promotion",
-        markdown=f"# {name}: {'promoted' if promoted else 'not promoted'}\n\n{as_list(reasons)}",
-    )
+    with shown("the promotion"):
+        create_markdown_artifact(
+            key="promotion", markdown=f"# {name}: {'promoted' if promoted else 'not promoted'}\n\n{as_list(reasons)}"
+        )
     session.champion = Champion(
         model=name,
         promoted=promoted,

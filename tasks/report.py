@@ -2,11 +2,12 @@
 
 from dataclasses import asdict
 
-from prefect.artifacts import create_link_artifact
+from prefect.artifacts import create_link_artifact, create_table_artifact
 
 from components.config.conformance import conformance
 from components.config.recipe import Recipe
 from tasks.session import StageOutcome, current_session
+from tasks.shown import shown
 from tasks.stage import Work, stage
 from tasks.summary import run_summary
 
@@ -36,7 +37,24 @@ def make_report(recipe: Recipe, name: str) -> Work:
 
 
 def publish_report(recipe: Recipe) -> StageOutcome:
-    """Make the report and link it in the Prefect UI."""
+    """Make the report; link it and table the run's stages in the Prefect UI."""
     outcome = make_report(recipe, "report")
-    create_link_artifact(key="report", link=outcome.ref.uri, link_text="the run's report", description=outcome.ref.uri)
+    stages = [
+        {
+            "stage": o.name,
+            "artifact": o.ref.short,
+            "reused": o.reused,
+            "seconds": round(o.seconds, 1),
+            "device-seconds": round(o.cost.device_seconds, 1) if o.cost else None,
+            "where": o.ref.uri,
+        }
+        for o in current_session().outcomes
+    ]
+    with shown("the run's table and report"):
+        create_table_artifact(
+            key="stages", table=stages, description=f"Run `{current_session().run_id}`, stage by stage"
+        )
+        create_link_artifact(
+            key="report", link=outcome.ref.uri, link_text="the run's report", description=outcome.ref.uri
+        )
     return outcome

@@ -37,9 +37,11 @@ from components.tracking.metrics import SpoolTail
 from components.tracking.params import flatten
 from tasks.logtail import LogTail
 from tasks.policy import device_slots, retry_policy
+from tasks.progress import ProgressBar
 from tasks.proofs import proof_tags
 from tasks.purse import Clock, devices_of, rate_of, slots_of, stage_cost
 from tasks.session import Session, StageOutcome, current_session, process_tags
+from tasks.shown import shown
 
 WAIT_S = 10.0
 """How long one look at a lease that another run holds may take, before the next look at whether this run was cancelled."""
@@ -148,11 +150,12 @@ def _run(kind: str, version: str, work: Work, session: Session) -> StageOutcome:
     session.known[kind, address] = outcome
     session.listener.finished(outcome)
     if not reused:  # a reused stage has its table from the run that computed it
-        create_table_artifact(
-            key=_key(work.name),
-            table=[{"metric": name, "value": value} for name, value in metrics.items()],
-            description=f"{work.name}: `{ref.uri}` ({outcome.seconds:.1f} s)",
-        )
+        with shown(f"the table of {work.name}"):
+            create_table_artifact(
+                key=_key(work.name),
+                table=[{"metric": name, "value": value} for name, value in metrics.items()],
+                description=f"{work.name}: `{ref.uri}` ({outcome.seconds:.1f} s)",
+            )
     return outcome
 
 
@@ -254,7 +257,10 @@ def _compute(
         session.tracking.log_table(run_id, directory / TABLE)
         session.tracking.log_file(run_id, out / CARD, "")
         if (out / CARD).is_file():
-            create_markdown_artifact(key=f"{_key(work.name)}-card", markdown=(out / CARD).read_text(encoding="utf-8"))
+            with shown(f"the card of {work.name}"):
+                create_markdown_artifact(
+                    key=f"{_key(work.name)}-card", markdown=(out / CARD).read_text(encoding="utf-8")
+                )
         status = "FINISHED"
     finally:
         session.purse.ended(address)
@@ -275,6 +281,9 @@ def _supervise(
 ) -> dict[str, Any]:
     tail = SpoolTail(directory / "metrics.jsonl")
     log = LogTail(directory / "log.txt", get_run_logger().info)
+    bar = (
+        ProgressBar(f"{_key(work.name)}-progress", work.total_steps) if session.standing and work.total_steps else None
+    )
 
     def poll() -> None:
         tick()
@@ -284,6 +293,8 @@ def _supervise(
         if rows := tail.poll():
             session.listener.progressed(work.name, rows)
             session.tracking.log_rows(run_id, rows)
+            if bar:
+                bar.move(rows)
 
     hours = work.recipe.run.stage_hours
     try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.errors import StoreUnavailable
+from components.errors import R1Error, StoreUnavailable
 from components.plan.bill import cost_metrics
 from components.store.artifact import all_artifacts, materialize
 from components.store.manifest import ArtifactRef, Manifest
@@ -53,10 +53,18 @@ def reindex(store: ObjectStore, uri: str, experiment: str, *, outboxes: Path, ca
     mirror = Mirror(uri, experiment)
     try:
         Delivery(mirror).recover(outboxes)
-    except Outage as error:
+        return _rebuild(store, mirror, Registry(uri), cache)
+    except R1Error:  # the store's, not MLflow's
+        raise
+    except Exception as error:  # MLflow raises anything from its own to sqlalchemy's
+        if not isinstance(error, Outage) and mirror.reachable():
+            raise
         raise StoreUnavailable(
             f"MLflow at {uri} cannot be reached, so there is nothing to rebuild into: {error}"
         ) from error
+
+
+def _rebuild(store: ObjectStore, mirror: Mirror, registry: Registry, cache: Path) -> Reindexed:
     published = all_artifacts(store)
     manifests = {ref.fingerprint: manifest for ref, manifest in published}
     told = {summary["run"]: summary for summary in summaries(store)}
@@ -71,7 +79,6 @@ def reindex(store: ObjectStore, uri: str, experiment: str, *, outboxes: Path, ca
         for stage in stages:
             if (manifest := manifests.get(stage.ref.fingerprint)) is not None:
                 added += _stage(mirror, stage, manifest, _curves(store, stage, manifest, cache))
-    registry = Registry(uri)
     champions = {model: registry.project(store, model) for model in promoted_models(store)}
     return Reindexed(len({stage.run for stage in stages} | set(told)), len(stages), added, champions)
 

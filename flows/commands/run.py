@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from components.admission import admit_data, admit_models, admit_store
+from components.admission import admit_data, admit_models, admit_rewards, admit_store
 from components.config.presets import load_recipe, split_settings
 from components.config.recipe import Recipe
 from components.config.settings import Settings
@@ -62,6 +62,7 @@ def _admit(recipe: Recipe, settings: Settings) -> None:
     admit_store(open_store(settings.store_uri))
     admit_data(recipe)
     if recipe.flow in ("r1", "r1_zero"):
+        admit_rewards(recipe)
         admit_models(recipe)
 
 
