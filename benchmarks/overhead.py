@@ -16,19 +16,21 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import tasks.stage
 from components.config.presets import load_recipe
 from components.config.recipe import Recipe
 from components.config.settings import Settings
 from components.launch.keeper import run_program
 from components.tracking.metrics import read_spool
 from flows.orchestrator import orchestrator
-from tasks.session import Session, session
+
+if TYPE_CHECKING:  # Prefect reads its settings when it is first imported: the orchestrator comes before
+    from tasks.session import Session
+    from tasks.stage import Work
 
 
 def main() -> None:
@@ -37,15 +39,17 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--stages", type=int, default=100)
     options = parser.parse_args()
-    os.environ["PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW"] = "ignore"  # tasks without a flow around them
     sys.setswitchinterval(0.0005)  # as `r1 run`
     with tempfile.TemporaryDirectory() as directory:
         settings = Settings(home=Path(directory))
         settings.prepare()
         recipe = load_recipe("tiny", [f"r1_zero.steps={options.steps}"])
-        with orchestrator(settings.home / "prefect"), session(recipe, settings) as run:
-            compare(run, recipe, options.repetitions)
-            nothing(run, recipe, options.stages)
+        with orchestrator(settings.home / "prefect"):
+            from tasks.session import session
+
+            with session(recipe, settings) as run:
+                compare(run, recipe, options.repetitions)
+                nothing(run, recipe, options.stages)
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
 
 
@@ -64,7 +68,8 @@ class Watched:
         return metrics
 
 
-def compare(run: Session, recipe: Recipe, repetitions: int) -> None:
+def compare(run: "Session", recipe: Recipe, repetitions: int) -> None:
+    import tasks.stage
     from tasks.certify import certify
     from tasks.data import curate_data
     from tasks.train import import_model, train_grpo
@@ -76,10 +81,10 @@ def compare(run: Session, recipe: Recipe, repetitions: int) -> None:
     tasks.stage.run_program = watched
 
     def staged(repetition: int) -> float:
-        new = recipe.r1_zero.model_copy(
-            update={"learning_rate": recipe.r1_zero.learning_rate * (1 + 1e-9 * repetition)}
-        )
-        train_grpo(recipe, "r1_zero", new, base.ref, dataset.ref, certificates, None)
+        assert recipe.r1_zero is not None
+        rate = recipe.r1_zero.learning_rate * (1 + 1e-9 * repetition)  # another stage, of the same cost
+        new = recipe.model_copy(update={"r1_zero": recipe.r1_zero.model_copy(update={"learning_rate": rate})})
+        train_grpo(new, "r1_zero", new.r1_zero, base.ref, dataset.ref, certificates, None)
         return time.time() - watched.first
 
     def bare(repetition: int) -> float:
@@ -110,14 +115,16 @@ def compare(run: Session, recipe: Recipe, repetitions: int) -> None:
     )
 
 
-def nothing(run: Session, recipe: Recipe, num: int) -> None:
+def nothing(run: "Session", recipe: Recipe, num: int) -> None:
+    import tasks.stage
+
     def at_once(program: str, spec: dict[str, Any], **_: Any) -> dict[str, Any]:
         Path(spec["out"]).mkdir(parents=True)
         (Path(spec["out"]) / "nothing.json").write_text("{}")
         return {"nothing": 0.0}
 
     @tasks.stage.stage("nothing", version="1")
-    def do_nothing(recipe: Recipe, name: str) -> tasks.stage.Work:
+    def do_nothing(recipe: Recipe, name: str) -> "Work":
         return tasks.stage.Work(name, "report", recipe, {"name": name})
 
     def times() -> list[float]:

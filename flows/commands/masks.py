@@ -77,16 +77,16 @@ def _model(store: ObjectStore, settings: Settings, ref: ArtifactRef, manifest: M
     elif "policy" in manifest.inputs:
         source = manifest.inputs["policy"]
     else:
-        raise DataError(f"{ref.kind}/{ref.fingerprint[:12]} belongs to no model; name one with --model")
-    directory = materialize(store, source, settings.cache) / "model"
-    if not directory.is_dir():
-        raise DataError(f"{source.kind}/{source.fingerprint[:12]} holds no model; name another with --model (r1 ls)")
-    return directory
+        raise DataError(f"{ref.short} belongs to no model; name one with --model")
+    if not any(entry.path.startswith("model/") for entry in read_manifest(store, source).files):
+        raise DataError(f"{source.short} holds no model; name another with --model (r1 ls)")
+    return materialize(store, source, settings.cache, "model") / "model"
 
 
 def _teaching_file(store: ObjectStore, settings: Settings, ref: ArtifactRef, manifest: Manifest) -> Path:
     source = manifest.inputs["dataset"] if ref.kind == "sft" else ref
-    return materialize(store, source, settings.cache) / ("general.jsonl" if ref.kind == "dataset" else "sft.jsonl")
+    name = "general.jsonl" if ref.kind == "dataset" else "sft.jsonl"
+    return materialize(store, source, settings.cache, name) / name
 
 
 def _print(console: Console, tokenizer: Tokenizer, example: Example, row: Row) -> None:
