@@ -24,7 +24,7 @@ if __name__ == "__main__":
 
 from components.lake.query import Answer, open_lake
 from components.lake.rescore import SCHEMA as RESCORED
-from components.lake.tables import short, sources
+from components.lake.tables import sources
 from components.rollout import lake
 from components.store.artifact import publish
 from components.store.manifest import ArtifactRef
@@ -110,7 +110,7 @@ def make_stage(store: ObjectStore, home: Path, stage: int, rollouts: int) -> Non
     before = np.asarray(judged["verdict"].to_pylist())
     after = np.where((rng.random(len(before)) < 0.002) & (before == "WRONG"), "CORRECT", before)
     columns = [
-        pa.array(np.full(len(before), short(ref))),
+        pa.array(np.full(len(before), ref.short)),
         pa.nulls(len(before), pa.string()),
         *(judged[name] for name in ("step", "prompt_id", "sample", "advantage")),
         pa.array(before),

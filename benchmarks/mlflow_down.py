@@ -48,7 +48,6 @@ def main() -> None:
 
 
 def measure(home: Path, server: MlflowServer, steps: int, repetitions: int) -> None:
-    os.environ["PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW"] = "ignore"  # tasks without a flow around them
     settings = Settings(home=home / "home", mlflow_uri=server.uri)
     settings.prepare()
     runs: dict[str, list[str]] = {"up": [], "down": []}

@@ -127,6 +127,18 @@ def ui() -> None:
 
 
 @app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Ids' first digits, `last`, `last~1`.")],
+) -> None:
+    """Runs side by side: the first stages in which they differ and why, and the figures with paired tests."""
+    from flows.commands.compare import compare_runs
+
+    if len(runs) < 2:
+        raise ConfigError("compare takes two runs or more, such as `r1 compare last~1 last`")
+    compare_runs(runs)
+
+
+@app.command()
 def doctor() -> None:
     """What is wrong here, and the mend: Python, packages, store, tracking, threads, disk."""
     from flows.commands.doctor import examine

@@ -3,7 +3,7 @@
 from prefect import flow
 
 from components.config.recipe import Recipe
-from components.store.artifact import resolve
+from components.tracking.promotions import named_model
 from tasks.data import curate_data
 from tasks.evaluate import evaluate_model
 from tasks.session import StageOutcome, session
@@ -11,7 +11,7 @@ from tasks.session import StageOutcome, session
 
 @flow(name="evaluate", flow_run_name="evaluate-{model}")
 def evaluate(recipe: Recipe, model: str) -> StageOutcome:
-    """Run the recipe's suites on ``model``, an artifact named by `kind/fingerprint`, a fingerprint's start, or its URI."""
+    """Run the recipe's suites on ``model``: `champion`, or an artifact's kind/fingerprint, fingerprint's start or URI."""
     with session(recipe) as run:
         dataset = curate_data(recipe)
-        return evaluate_model(recipe, f"evaluate/{model}", resolve(run.store, model), dataset.ref)
+        return evaluate_model(recipe, f"evaluate/{model}", named_model(run.store, model), dataset.ref)

@@ -26,6 +26,7 @@ _DEFAULTS = {
     "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",  # automations need a standing server
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",  # task states come from the recorder, not from here
     "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # threads beside the flow log to the console alone
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the API keeps every line; the console shows our own words
 }
 

@@ -3,21 +3,25 @@
 from prefect import flow
 
 from components.config.recipe import Recipe
-from components.store.artifact import resolve
+from components.tracking.promotions import named_model
+from tasks.approval import ask_whoever_decides
 from tasks.data import curate_data
 from tasks.evaluate import evaluate_model
-from tasks.registry import Champion, promote_model
-from tasks.session import StageOutcome, session
+from tasks.registry import judge_model, promote_model
+from tasks.session import Champion, StageOutcome, session
 
 
 @flow(name="promote", flow_run_name="promote-{recipe.registered_name}")
 def promote(recipe: Recipe, model: StageOutcome | str, evaluation: StageOutcome | None = None) -> Champion:
-    """Evaluate ``model`` unless that is done, and let the recipe's gate decide whether it becomes champion."""
+    """Evaluate ``model`` unless that is done; the recipe's gate, and a person where it says so, decide whether it becomes
+    champion."""
     with session(recipe) as run:
         if isinstance(model, str):
-            ref = resolve(run.store, model)
+            ref = named_model(run.store, model)
             model = StageOutcome(name=model, ref=ref, reused=True, seconds=0.0, metrics={})
         if evaluation is None:
             dataset = curate_data(recipe)
             evaluation = evaluate_model(recipe, f"evaluate/{model.name}", model.ref, dataset.ref)
-        return promote_model(recipe, model, evaluation)
+        decision = judge_model(recipe, evaluation)
+        answer = ask_whoever_decides(recipe, model, decision)
+        return promote_model(recipe, model, evaluation, answer)

@@ -4,6 +4,7 @@ from prefect import flow
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from components.admission import admit_models
 from components.config.recipe import Recipe
 from flows.cold_start import cold_start
 from flows.curate import curate
@@ -13,13 +14,12 @@ from flows.grpo import grpo
 from flows.promote import promote
 from flows.r1_zero import r1_zero
 from flows.reject import reject
-from flows.start import check_models, start_model, start_student
+from flows.start import start_model, start_student
 from tasks.certify import certify
 from tasks.difficulty import difficulty_of
 from tasks.evaluate import evaluate_model
-from tasks.registry import Champion
 from tasks.report import publish_report
-from tasks.session import StageOutcome, session
+from tasks.session import Champion, StageOutcome, session
 from tasks.train import train_grpo
 
 
@@ -27,7 +27,7 @@ from tasks.train import train_grpo
 def r1(recipe: Recipe) -> Champion:
     """Data to champion. Evaluations and the RL-only student run beside the main line, as far as lanes allow."""
     with session(recipe):
-        check_models(recipe)
+        admit_models(recipe)
         dataset = curate(recipe)
         certificates = certify(recipe)
         beside: list[PrefectFuture[StageOutcome]] = []
@@ -56,5 +56,5 @@ def r1(recipe: Recipe) -> Champion:
 
         evaluations = {outcome.name: outcome for outcome in (future.result() for future in beside)}
         champion = promote(recipe, final, evaluations[f"evaluate/{final.name}"])
-        publish_report(recipe, champion)
+        publish_report(recipe)
         return champion

@@ -2,7 +2,6 @@
 
 from components.config.recipe import Recipe
 from components.errors import ConfigError
-from components.models import locate_model
 from tasks.session import StageOutcome
 from tasks.train import import_model
 
@@ -19,10 +18,3 @@ def start_student(recipe: Recipe) -> StageOutcome:
     if recipe.student is None:
         raise ConfigError("student: this recipe names no student; give it with --set student.source=...")
     return import_model(recipe, "student", recipe.student)
-
-
-def check_models(recipe: Recipe) -> None:
-    """Refuse a model that cannot be used before any stage has run."""
-    for model in (recipe.base, recipe.student):
-        if model is not None:
-            locate_model(model.source, model.revision)

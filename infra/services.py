@@ -91,13 +91,9 @@ S3 = Service(
         *("{python}", "-m", "infra.seaweedfs", "{weed}", "{folder}", "-logtostderr=true", "server", "-dir={folder}"),
         *("-ip={host[s3]}", "-ip.bind={bind}", "-volume.max=0"),
         *("-s3", "-s3.port={port[s3]}", "-s3.port.grpc={port[s3_grpc]}", "-s3.iam=false"),
-        *(
-            "-s3.port.iceberg=0",
-            "-s3.port.lance=0",
-            "-master.telemetry=false",
-            "-master.electionTimeout=2s",
-        ),  # nothing that was not asked for
+        *("-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"),  # nothing that was not asked for
         *("-master.port={port[master]}", "-master.port.grpc={port[master_grpc]}", "-master.volumeSizeLimitMB=1024"),
+        *("-master.electionTimeout=2s",),  # of the only candidate; by default a second start waits ten seconds
         *("-volume.port={port[volume]}", "-volume.port.grpc={port[volume_grpc]}", "-volume.preStopSeconds=1"),
         *("-filer.port={port[filer]}", "-filer.port.grpc={port[filer_grpc]}"),
         *("-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock"),  # in its folder; by default in everybody's /tmp

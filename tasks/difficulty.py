@@ -3,7 +3,7 @@
 from components.config.recipe import Recipe
 from components.config.stages import GrpoConfig
 from components.errors import ConfigError
-from components.store.artifact import all_artifacts, read_manifest, resolve
+from components.store.artifact import all_artifacts, resolve
 from components.store.manifest import ArtifactRef
 from tasks.session import current_session
 from tasks.stage import Work, stage
@@ -17,8 +17,7 @@ def keep_ledger(recipe: Recipe, name: str = "ledger") -> Work:
     store = current_session().store
     inputs: dict[str, ArtifactRef] = {}
     lakes: dict[str, dict[str, str]] = {}
-    for ref in all_artifacts(store):
-        manifest = read_manifest(store, ref)
+    for ref, manifest in all_artifacts(store):
         dataset = manifest.inputs.get("dataset")
         if dataset is None or not any(entry.path.startswith(f"{LAKE}/") for entry in manifest.files):
             continue

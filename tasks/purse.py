@@ -15,7 +15,8 @@ from components.errors import BudgetExhausted, ConfigError
 from components.models import describe_device, resolve_device
 from components.plan.bill import Rate, Spent, spent
 from components.plan.devices import CORE, price_of, watts_of
-from components.programs.journal import STOP
+from components.plan.holding import ranks_of
+from components.programs.spec import STOP
 from components.tracking.metrics import read_spool
 
 UNKNOWN = Rate(None, None)
@@ -96,12 +97,18 @@ def devices_of(recipe: Recipe, program: str) -> int:
 
     Curation takes every core there is, and no other device.
     """
-    engine = recipe.run.engine
     on_cpu = resolve_device(recipe.run.device) == "cpu"
     if program == "curate":
         return available() if on_cpu else 1
-    ranks = {"grpo": engine.ranks * engine.nodes, "certify_gradient": engine.ranks}.get(program, 1)
-    return ranks * (recipe.run.threads if on_cpu else 1)
+    return ranks_of(recipe.run.engine, program) * (recipe.run.threads if on_cpu else 1)
+
+
+WITH_A_MODEL = {"certify_gradient", "evaluate", "grpo", "pretrain", "rate", "sft"}
+
+
+def slots_of(recipe: Recipe, program: str) -> int:
+    """How many device slots a program takes: one for each rank of what computes with a model, none for the rest."""
+    return ranks_of(recipe.run.engine, program) if program in WITH_A_MODEL else 0
 
 
 class Clock:

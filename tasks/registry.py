@@ -3,7 +3,6 @@
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from pydantic import BaseModel, ConfigDict
 
 from components.config.recipe import Recipe
 from components.config.stages import GateConfig
@@ -13,36 +12,35 @@ from components.evals.gate import Decision, decide
 from components.store.artifact import find, materialize
 from components.tracking.promotions import Promotion, append_promotion, promotions
 from components.tracking.registry import Registry
-from tasks.session import Session, StageOutcome, current_session
+from tasks.approval import Answer, as_list
+from tasks.session import Champion, Session, StageOutcome, current_session
+from tasks.shown import shown
 
 FLUSH_S = 10.0
 FIGURES = ("format", "pass_at_1_low", "pass_at_1_high")
 
 
-class Champion(BaseModel):
-    """The outcome of a gate: who reigns now, and why."""
-
-    model_config = ConfigDict(frozen=True)
-
-    model: str
-    promoted: bool
-    reasons: list[str]
-    uri: str | None
-    version: int | None
+@task(name="gate", task_run_name="gate", cache_policy=NO_CACHE, persist_result=False)
+def judge_model(recipe: Recipe, evaluation: StageOutcome) -> Decision:
+    """Whether the model reaches the thresholds and the reigning champion, on the same problems; nothing is changed."""
+    session, log = current_session(), promotions(current_session().store, recipe.registered_name)
+    return _decide(session, _gate(recipe), evaluation, log[-1] if log else None)
 
 
 @task(name="promote", task_run_name="promote", cache_policy=NO_CACHE, persist_result=False)
-def promote_model(recipe: Recipe, model: StageOutcome, evaluation: StageOutcome) -> Champion:
-    """Compare with the reigning champion on the same problems; if the gate opens, log, register, move the alias."""
-    session = current_session()
-    if recipe.gate is None:
-        raise ConfigError("gate: this recipe has no gate; add [gate] with suite = NAME")
-    name = recipe.registered_name
+def promote_model(recipe: Recipe, model: StageOutcome, evaluation: StageOutcome, answer: Answer) -> Champion:
+    """If the gate opens and ``answer`` agrees: log, register, move the alias.
+
+    The gate is asked here, whatever was shown to the person who agreed: another model may have become champion since.
+    """
+    session, gate, name = current_session(), _gate(recipe), recipe.registered_name
     log = promotions(session.store, name)
     reigning = log[-1] if log else None
-    decision = _decide(session, recipe.gate, evaluation, reigning)
+    decision = _decide(session, gate, evaluation, reigning)
+    reasons = [*decision.reasons, *([answer.reason] if decision.passed and answer.reason else [])]
+    promoted = decision.passed and answer.promote
     entry = reigning
-    if decision.passed:
+    if promoted:
         entry = append_promotion(
             session.store,
             name,
@@ -50,24 +48,31 @@ def promote_model(recipe: Recipe, model: StageOutcome, evaluation: StageOutcome)
             evaluation.ref,
             decision.evidence,
             after=log,
-            reason="; ".join(decision.reasons),
-            by=f"run {session.run_id}",
+            action="human" if answer.by else "gate",
+            reason="; ".join(reasons),
+            by=answer.by or f"run {session.run_id}",
         )
     if entry:  # without an opened gate too: aliases that differ from the log are mended
         session.tracking.flush(FLUSH_S)  # so that the new version can name the run that made it
         Registry(session.settings.tracking_uri).try_project(session.store, name)
-    create_markdown_artifact(
-        key="promotion",
-        markdown=f"# {name}: {'promoted' if decision.passed else 'not promoted'}\n\n"
-        + "\n".join(f"* {reason}" for reason in decision.reasons),
-    )
-    return Champion(
+    with shown("the promotion"):
+        create_markdown_artifact(
+            key="promotion", markdown=f"# {name}: {'promoted' if promoted else 'not promoted'}\n\n{as_list(reasons)}"
+        )
+    session.champion = Champion(
         model=name,
-        promoted=decision.passed,
-        reasons=decision.reasons,
+        promoted=promoted,
+        reasons=reasons,
         uri=entry.ref.uri if entry else None,
         version=entry.version if entry else None,
     )
+    return session.champion
+
+
+def _gate(recipe: Recipe) -> GateConfig:
+    if recipe.gate is None:
+        raise ConfigError("gate: this recipe has no gate; add [gate] with suite = NAME")
+    return recipe.gate
 
 
 def _decide(session: Session, gate: GateConfig, evaluation: StageOutcome, reigning: Promotion | None) -> Decision:

@@ -8,24 +8,27 @@ import contextlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from components.admission import admit_store
 from components.config.recipe import Recipe
 from components.config.settings import Settings
-from components.errors import ConfigError, StoreUnavailable
 from components.launch.preload import ForkServer
 from components.plan.bill import Spent
+from components.store.liveness import run_lease
 from components.store.manifest import ArtifactRef
 from components.store.objects import ObjectStore, open_store
 from components.tracking.metrics import SpoolRow
 from components.tracking.params import flatten
 from components.tracking.runs import Tracking
 from tasks.purse import Purse, open_purse
+from tasks.summary import keep_summary
 
 PRELOAD = ("torch", "transformers.models.qwen3.modeling_qwen3", "pyarrow.parquet", "components.programs.language_model")
 
@@ -42,6 +45,18 @@ class StageOutcome(BaseModel):
     metrics: dict[str, float | int | str | None]
     cost: Spent | None = None
     """What it took when it was computed; None where nobody wrote that down."""
+
+
+class Champion(BaseModel):
+    """The outcome of a gate: who reigns now, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    promoted: bool
+    reasons: list[str]
+    uri: str | None
+    version: int | None
 
 
 class Listener(Protocol):
@@ -75,6 +90,13 @@ class Session:
     outcomes: list[StageOutcome] = field(default_factory=list)
     known: dict[tuple[str, str], StageOutcome] = field(default_factory=dict)
     purse: Purse = field(default_factory=Purse)
+    standing: bool = True
+    """Whether Prefect's server outlives this run, so that a person can answer it there."""
+    champion: Champion | None = None
+    """What the gate said, once it was asked."""
+    summary: dict[str, Any] = field(default_factory=dict)
+    """The whole run, once it has ended well."""
+    started: float = field(default_factory=time.monotonic)
     _server: ForkServer | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -103,10 +125,12 @@ def current_session() -> Session:
 
 
 @contextlib.contextmanager
-def session(recipe: Recipe, settings: Settings | None = None, listener: Listener | None = None) -> Iterator[Session]:
+def session(
+    recipe: Recipe, settings: Settings | None = None, listener: Listener | None = None, *, standing: bool = True
+) -> Iterator[Session]:
     """The run's session: the one that is open, else a new one that ends with this block.
 
-    Checks that the store can be written before anything is computed.
+    Checks that the store can be written before anything is computed; a run that ends well leaves its summary there.
     """
     if (opened := _current.get()) is not None:
         yield opened
@@ -115,14 +139,17 @@ def session(recipe: Recipe, settings: Settings | None = None, listener: Listener
     settings.prepare()
     purse = open_purse(recipe, settings)
     store = open_store(settings.store_uri)
-    try:
-        store.probe()
-    except StoreUnavailable as error:
-        raise ConfigError(f"store: {error}") from error
+    admit_store(store)
     tracking = Tracking(settings.tracking_uri, settings.experiment, settings.outboxes)
+    in_prefect = _flow_run()
     run_id = tracking.start_parent(
         f"{recipe.preset}-{recipe.seed}",
-        tags={"r1.preset": recipe.preset, "r1.store": settings.store_uri, **process_tags()},
+        tags={
+            "r1.preset": recipe.preset,
+            "r1.store": settings.store_uri,
+            **process_tags(),
+            **({"prefect.flow_run_id": in_prefect} if in_prefect else {}),
+        },
         params=flatten(recipe.model_dump(mode="json", exclude_none=True)),
     )
     new = Session(
@@ -134,17 +161,29 @@ def session(recipe: Recipe, settings: Settings | None = None, listener: Listener
         listener or Silent(),
         threading.Semaphore(recipe.run.lanes),
         purse=purse,
+        standing=standing,
     )
     token = _current.set(new)
     status = "FAILED"
+    lease = run_lease(store, run_id, in_prefect)
     try:
+        lease.acquire()
         yield new
+        new.summary = keep_summary(new)
         status = "FINISHED"
     finally:
         _current.reset(token)
         new.close()
         tracking.finish(run_id, status)
         tracking.close()
+        lease.release()
+
+
+def _flow_run() -> str:
+    """The id of the flow run around this, if there is one. Prefect's settings are read when it is first imported: not yet."""
+    from prefect.runtime import flow_run
+
+    return str(flow_run.get_id() or "")
 
 
 def process_tags() -> dict[str, str]:

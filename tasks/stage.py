@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec
 
-from prefect import Task, task
+from prefect import Task, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
@@ -35,10 +35,13 @@ from components.store.lease import Lease
 from components.store.manifest import ArtifactRef, Manifest
 from components.tracking.metrics import SpoolTail
 from components.tracking.params import flatten
-from tasks.policy import retry_policy
+from tasks.logtail import LogTail
+from tasks.policy import device_slots, retry_policy
+from tasks.progress import ProgressBar
 from tasks.proofs import proof_tags
-from tasks.purse import Clock, devices_of, rate_of, stage_cost
+from tasks.purse import Clock, devices_of, rate_of, slots_of, stage_cost
 from tasks.session import Session, StageOutcome, current_session, process_tags
+from tasks.shown import shown
 
 WAIT_S = 10.0
 """How long one look at a lease that another run holds may take, before the next look at whether this run was cancelled."""
@@ -72,7 +75,7 @@ class Work:
     def settings(self) -> dict[str, Any]:
         """The config slice: the stage's own settings and the recipe's that every program reads, `auto` resolved."""
         shared = {name: getattr(self.recipe, name) for name in ("prompt", "language")}
-        run = self.recipe.run.model_dump(mode="json", exclude={"lanes", "scorers", "engine", "budget"})
+        run = self.recipe.run.model_dump(mode="json", exclude={"lanes", "stage_hours", "scorers", "engine", "budget"})
         run["device"] = resolve_device(self.recipe.run.device)
         run["sampler"] = resolve_sampler(
             self.recipe.run.sampler, device=run["device"], num_parameters=_start_size(self.recipe)
@@ -147,11 +150,12 @@ def _run(kind: str, version: str, work: Work, session: Session) -> StageOutcome:
     session.known[kind, address] = outcome
     session.listener.finished(outcome)
     if not reused:  # a reused stage has its table from the run that computed it
-        create_table_artifact(
-            key=_key(work.name),
-            table=[{"metric": name, "value": value} for name, value in metrics.items()],
-            description=f"{work.name}: `{ref.uri}` ({outcome.seconds:.1f} s)",
-        )
+        with shown(f"the table of {work.name}"):
+            create_table_artifact(
+                key=_key(work.name),
+                table=[{"metric": name, "value": value} for name, value in metrics.items()],
+                description=f"{work.name}: `{ref.uri}` ({outcome.seconds:.1f} s)",
+            )
     return outcome
 
 
@@ -220,7 +224,7 @@ def _compute(
     run_id = _start_child(session, work, kind, address, reused=False)
     status = "FAILED"
     try:
-        with session.lanes:
+        with session.lanes, device_slots(session.settings.slots, slots_of(work.recipe, work.program)):
             started = time.time()
             clock = Clock(directory)
 
@@ -253,7 +257,10 @@ def _compute(
         session.tracking.log_table(run_id, directory / TABLE)
         session.tracking.log_file(run_id, out / CARD, "")
         if (out / CARD).is_file():
-            create_markdown_artifact(key=f"{_key(work.name)}-card", markdown=(out / CARD).read_text(encoding="utf-8"))
+            with shown(f"the card of {work.name}"):
+                create_markdown_artifact(
+                    key=f"{_key(work.name)}-card", markdown=(out / CARD).read_text(encoding="utf-8")
+                )
         status = "FINISHED"
     finally:
         session.purse.ended(address)
@@ -273,23 +280,35 @@ def _supervise(
     tick: Callable[[], None],
 ) -> dict[str, Any]:
     tail = SpoolTail(directory / "metrics.jsonl")
+    log = LogTail(directory / "log.txt", get_run_logger().info)
+    bar = (
+        ProgressBar(f"{_key(work.name)}-progress", work.total_steps) if session.standing and work.total_steps else None
+    )
 
     def poll() -> None:
         tick()
+        log.poll()
         if lease.lost:
             lease.confirm()
         if rows := tail.poll():
             session.listener.progressed(work.name, rows)
             session.tracking.log_rows(run_id, rows)
+            if bar:
+                bar.move(rows)
 
-    return run_program(
-        f"components.programs.{work.program}",
-        spec,
-        work=directory,
-        server=session.server(),
-        poll=poll,
-        cancelled=session.cancelled,
-    )
+    hours = work.recipe.run.stage_hours
+    try:
+        return run_program(
+            f"components.programs.{work.program}",
+            spec,
+            work=directory,
+            server=session.server(),
+            timeout_s=hours * 3600 if hours else None,
+            poll=poll,
+            cancelled=session.cancelled,
+        )
+    finally:
+        log.close()
 
 
 def _start_child(session: Session, work: Work, kind: str, address: str, *, reused: bool) -> str:

@@ -60,7 +60,7 @@ class GrpoConfig(Section):
     dual_clip: Positive | None = None
     """c: highest ratio that counts for a token with negative advantage. Usual: 3."""
     kl_weight: Weight = 0.0
-    """beta of the k3 term; 0 keeps no reference model in memory. The paper: 0.001. In PPO part of every token's reward."""
+    """beta of the KL term, in the form of `kl_estimator`; 0 keeps no reference. The paper: 0.001. In PPO part of every reward."""
     kl_estimator: Literal["k1", "k2", "k3"] = "k3"
     kl_unbiased: bool = False
     """Multiply the divergence by the ratio, so that its gradient is unbiased (DeepSeek-V3.2)."""

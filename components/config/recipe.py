@@ -113,6 +113,8 @@ class RunConfig(Section):
     threads: Count = 1
     lanes: Count = 1
     """Stages that may run at the same time."""
+    stage_hours: Positive | None = None
+    """A stage that runs longer is stopped with all its processes and fails; the next run goes on from its checkpoint."""
     scorers: Count = 2
     """Worker processes per stage that judge answers which take time; they start when the first such answer comes."""
     sampler: Literal["auto", "transformers", "vllm"] = "auto"

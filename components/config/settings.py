@@ -25,6 +25,8 @@ class Settings(BaseSettings):
     prefect_api_url: str = ""
     """Prefect API of a running server. Default: PREFECT_API_URL, else a server inside this process."""
 
+    slots: str = ""
+    """Name of a global concurrency limit in Prefect, a slot of which every device (on a CPU every rank) of a stage takes."""
     prices: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
     """Money per device-hour by device, in place of the table's: `R1_PRICES='{"H100": 1.9, "cpu": 0.03}'`. `cpu` is one core."""
     power: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)

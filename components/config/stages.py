@@ -1,6 +1,6 @@
 """The settings of single stages: frozen, checked when they are read, and part of the stage's fingerprint."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -95,6 +95,10 @@ class SuiteConfig(Section):
 class GateConfig(Section):
     """What a model must show before it becomes champion."""
 
+    mode: Literal["auto", "human", "off"] = "auto"
+    """Who has the last word on a model that reaches the thresholds: nobody, a person in Prefect's UI, or it stays unpromoted."""
+    wait_hours: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 24.0
+    """How long a person is waited for."""
     suite: str
     """The suite that decides."""
     min_pass_at_1: Share = 0.0

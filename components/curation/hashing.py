@@ -46,9 +46,6 @@ class Texts:
         """The text that every token belongs to."""
         return np.repeat(np.arange(len(self.offsets) - 1), self.lengths)
 
-    def with_hashes(self, hashes: Hashes) -> "Texts":
-        return Texts(hashes, self.offsets)
-
     def sums(self, values: Hashes) -> Hashes:
         """The sum of ``values`` over every text, modulo 2^64."""
         totals = np.concatenate([np.zeros(1, np.uint64), np.cumsum(values, dtype=np.uint64)])

@@ -1,18 +1,18 @@
-"""Completions that somebody stored: JSON lines, plain or ``.gz``, as problems with their samples.
+"""Completions that somebody stored: JSON lines, plain, ``.gz`` or ``.zst``, as problems with their samples.
 
 A line that cannot be read ends the evaluation, with its number: a problem that is left out in silence moves every figure.
 """
 
-import gzip
 import json
 import math
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, cast
+from typing import Any, NoReturn
 
 from components.data.schema import Row, Verifier
+from components.data.sources.files import decompressed, open_source
 from components.data.sources.records import MAX_LINE_BYTES
 from components.data.sources.rows import EXACT_FLOAT
 from components.errors import DataError
@@ -71,8 +71,8 @@ def read_completions(path: Path, columns: Columns, verifier: Verifier) -> list[S
 
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with cast(BinaryIO, gzip.open(path) if path.suffix == ".gz" else path.open("rb")) as stream:
-        number = 0
+    with open_source(str(path), "--completions") as raw:
+        stream, number = decompressed(raw, path.suffix), 0
         try:
             while line := stream.readline(MAX_LINE_BYTES + 1):
                 number += 1

@@ -1,20 +1,13 @@
 """What was made from an artifact, and which runs made or used it."""
 
-import json
 from collections.abc import Iterable, Mapping
 
-from components.errors import ObjectMissingError
-from components.store.artifact import all_artifacts, read_manifest
 from components.store.manifest import ArtifactRef, Manifest
 from components.store.objects import ObjectStore
+from components.store.runs import summaries
 
 TRAINED = ("grpo", "sft")
 """Kinds of artifacts whose weights came out of training."""
-
-
-def manifests(store: ObjectStore) -> dict[str, Manifest]:
-    """Every artifact's manifest by fingerprint."""
-    return {ref.fingerprint: read_manifest(store, ref) for ref in all_artifacts(store)}
 
 
 def descendants(known: Mapping[str, Manifest], fingerprint: str) -> list[str]:
@@ -38,13 +31,7 @@ def runs_of(store: ObjectStore, known: Mapping[str, Manifest], fingerprints: Ite
     """Run to the stages of these artifacts in it: as its summary says, or, for a run that never ended, as they say."""
     wanted = list(fingerprints)
     found: dict[str, list[str]] = {}
-    for key in store.list("runs"):
-        if not key.endswith("/summary.json"):
-            continue
-        try:
-            summary = json.loads(store.read_bytes(key))
-        except ObjectMissingError:
-            continue  # deleted since it was listed
+    for summary in summaries(store):
         stages = [stage["name"] for stage in summary["stages"] if stage["ref"]["fingerprint"] in wanted]
         if stages:
             found[summary["run"]] = stages

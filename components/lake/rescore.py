@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from components.data.files import load_rows
 from components.data.schema import Row
 from components.errors import DataError, ScoringError
-from components.lake.tables import ANSWERS, RESCORED, SHARD, local_file, short
+from components.lake.tables import ANSWERS, RESCORED, SHARD, local_file
 from components.rewards.accuracy import quick_score
 from components.rewards.base import Verdict
 from components.scoring.batch import Job
@@ -143,11 +143,11 @@ def _judged(
         rows = problems.of(suite)
         for batch in pq.ParquetFile(local_file(store, manifest, entry, cache)).iter_batches(CHUNK):
             found = batch.to_pylist()
-            asked = [_asked(rows, record, short(ref)) for record in found]
+            asked = [_asked(rows, record, ref.short) for record in found]
             verdicts = _verdicts([record["text"] for record in found], asked, pool)
             parts += [
                 {
-                    "artifact": short(ref),
+                    "artifact": ref.short,
                     "suite": suite or None,
                     "step": record.get("step"),
                     "problem_id": row.id,
@@ -185,7 +185,7 @@ class _Problems:
             path = f"eval/{suite}.jsonl" if suite else "train.jsonl"
             entry = next((entry for entry in self._manifest.files if entry.path == path), None)
             if entry is None:
-                raise DataError(f"{short(self._dataset)} holds no {path}: its completions cannot be judged again")
+                raise DataError(f"{self._dataset.short} holds no {path}: its completions cannot be judged again")
             rows = load_rows(local_file(self._store, self._manifest, entry, self._cache))
             self._known[suite] = {row.id: row for row in rows}
         return self._known[suite]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.errors import IntegrityError
-from components.store.artifact import all_artifacts, read_manifest
+from components.store.artifact import all_artifacts
 from components.store.files import FileEntry
 from components.store.manifest import ArtifactRef, Manifest, data_folder
 from components.store.objects import ObjectStore
@@ -33,8 +33,7 @@ class Source:
 def sources(store: ObjectStore, cache: Path) -> list[Source]:
     """All files of all tables, in the order of their artifacts; what lies on a remote store is fetched once."""
     found = []
-    for ref in all_artifacts(store):
-        manifest = read_manifest(store, ref)
+    for ref, manifest in all_artifacts(store):
         for entry in manifest.files:
             described = _described(ref, manifest, entry.path)
             if described is not None:
@@ -49,22 +48,17 @@ def _described(
 
     def given(name: str) -> str | None:
         source = manifest.inputs.get(name)
-        return None if source is None else short(source)
+        return None if source is None else source.short
 
     common = {name: str(manifest.provenance.get(name, "")) for name in ("run", "stage")}
-    facts: dict[str, str | None] = {"artifact": short(ref), **common}
+    facts: dict[str, str | None] = {"artifact": ref.short, **common}
     if SHARD.fullmatch(path):
         return "rollouts", tuple((facts | {"policy": given("policy"), "dataset": given("dataset")}).items())
     if manifest.kind == "evaluation" and (suite := ANSWERS.fullmatch(path)):
         return "evaluations", tuple((facts | {"model": given("model"), "suite": suite[1]}).items())
     if manifest.kind == "rescore" and path == RESCORED:
-        return "rescored", (("rescore", short(ref)), ("verifier", str(manifest.config["verifier"])[:12]))
+        return "rescored", (("rescore", ref.short), ("verifier", str(manifest.config["verifier"])[:12]))
     return None
-
-
-def short(ref: ArtifactRef) -> str:
-    """An artifact's name for people: kind and the first digits of its fingerprint."""
-    return f"{ref.kind}/{ref.fingerprint[:12]}"
 
 
 def local_file(store: ObjectStore, manifest: Manifest, entry: FileEntry, cache: Path) -> Path:

@@ -191,7 +191,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 def interrupted_by_signals() -> None:
-    """From now on SIGTERM is what Ctrl-C is, KeyboardInterrupt in the main thread; so is SIGINT, which a script's ``&`` switches off."""
+    """From now on SIGTERM and SIGINT, which a script's ``&`` switches off, raise KeyboardInterrupt in the main thread."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
 

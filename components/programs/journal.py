@@ -13,7 +13,7 @@ from components.engines import ranks
 from components.engines.base import Engine
 from components.engines.state import load_state, save_state
 from components.errors import BudgetExhausted
-from components.programs.spec import Spec
+from components.programs.spec import STOP, Spec
 from components.rl.meter import reproducible
 from components.rollout import lake
 from components.rollout.pending import read_unsaved, write_unsaved
@@ -23,8 +23,6 @@ from components.store.objects import open_store
 from components.tracking.metrics import Spool, read_spool
 
 HISTORY = "history.jsonl"
-STOP = "stop.txt"
-"""In the work directory: the supervisor asks for an end after the current step, and says why."""
 
 
 class Ahead(Protocol):

@@ -8,6 +8,9 @@ from pydantic import Field
 from components.config.recipe import LanguageConfig, PromptConfig, RunConfig
 from components.config.section import Section
 
+STOP = "stop.txt"
+"""In the work directory: the supervisor asks for an end after the current step, and says why."""
+
 
 class Spec(Section):
     """One program's work: its settings, where its inputs lie, where its output goes."""

@@ -53,7 +53,6 @@ def bill_table(cost: Mapping[str, Any]) -> dict[str, Any]:
         "assumed": f"{cost['device']}: {'unknown price' if price is None else f'{price:g} an hour'} and "
         f"{'unknown power' if watts is None else f'{watts:g} W'} for each device",
         "suite": cost["suite"],
-        "api": API,
     }  # fmt: skip
 
 

@@ -143,9 +143,10 @@ def materialize(store: ObjectStore, ref: ArtifactRef, cache: Path, part: str = "
     return target
 
 
-def all_artifacts(store: ObjectStore) -> list[ArtifactRef]:
+def all_artifacts(store: ObjectStore) -> list[tuple[ArtifactRef, Manifest]]:
     """Every published artifact, by kind and fingerprint. IntegrityError at the first damaged manifest."""
-    return [ref_to(store, *read_at(store, key)) for key in _manifest_keys(store)]
+    read = (read_at(store, key) for key in _manifest_keys(store))
+    return [(ref_to(store, manifest, digest), manifest) for manifest, digest in read]
 
 
 def resolve(store: ObjectStore, text: str) -> ArtifactRef:

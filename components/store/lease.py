@@ -170,6 +170,13 @@ class Lease:
                 _log.warning("the lease %s could not be renewed: %s", self.key, error)
 
 
+def read_lease(store: ObjectStore, name: str) -> tuple[dict[str, Any], bool]:
+    """What the holder of a lease says of itself, and whether the lease may be taken; nothing and True where there is none."""
+    lease = Lease(store, name)
+    raw, holder = lease._read()
+    return holder, raw is None or lease._is_free(holder)
+
+
 def _describe(holder: Mapping[str, Any]) -> str:
     if not holder:
         return "a process that keeps giving it back and taking it again"

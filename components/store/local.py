@@ -122,6 +122,10 @@ class LocalStore:
             _sync_directory(target.parent)
             return True
 
+    def abort_uploads(self, older_than_s: float) -> int:
+        """Nothing: temporary files of dead processes go with the next ``list``."""
+        return 0
+
     def probe(self) -> None:
         probe(self)
 

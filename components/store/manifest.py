@@ -25,6 +25,11 @@ class ArtifactRef(BaseModel):
     uri: str
     manifest_sha256: str = Field(pattern=HEX64)
 
+    @property
+    def short(self) -> str:
+        """Its name for people: kind and the first digits of its fingerprint."""
+        return f"{self.kind}/{self.fingerprint[:12]}"
+
 
 class Manifest(BaseModel):
     """What an artifact is and where it comes from. ``provenance`` (times, host, versions, commit) names no content."""

@@ -12,6 +12,7 @@ import re
 import threading
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -79,6 +80,10 @@ class ObjectStore(Protocol):
 
     def swap(self, key: str, old: bytes, new: bytes) -> bool:
         """Compare-and-swap: ``new`` takes the place of exactly ``old``, else False. For leases alone."""
+        ...
+
+    def abort_uploads(self, older_than_s: float) -> int:
+        """Throw away the parts of uploads that began so long ago and never ended (they cost as objects do); how many."""
         ...
 
     def local_path(self, key: str) -> Path | None:
@@ -190,6 +195,23 @@ class S3Store:
             # Refused: the object changed after its ETag was taken. The next round compares what lies there now.
         return False
 
+    def abort_uploads(self, older_than_s: float) -> int:
+        stale: list[dict[str, str]] = []
+        more: dict[str, str] = {}
+        while True:
+            page = self._uploads(more)
+            stale += [
+                {"Key": upload["Key"], "UploadId": upload["UploadId"]}
+                for upload in page.get("Uploads", [])
+                if (datetime.now(UTC) - upload["Initiated"]).total_seconds() >= older_than_s
+            ]
+            if not page.get("IsTruncated"):
+                break
+            more = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+        for upload in stale:
+            self._abort(upload)
+        return len(stale)
+
     def probe(self) -> None:
         probe(self)
         key = f"probe/{uuid.uuid4().hex}"
@@ -211,6 +233,24 @@ class S3Store:
         ask = {"Bucket": self.bucket, "Prefix": base, **more}
         page: dict[str, Any] = self._call("list", base, lambda fs: fs.call_s3("list_objects_v2", **ask))
         return page
+
+    def _uploads(self, more: dict[str, str]) -> dict[str, Any]:
+        ask = {"Bucket": self.bucket, "Prefix": self.root, **more}
+        page: dict[str, Any] = self._call(
+            "list uploads of", self.root, lambda fs: fs.call_s3("list_multipart_uploads", **ask)
+        )
+        return page
+
+    def _abort(self, upload: dict[str, str]) -> None:
+        key = upload["Key"]
+        try:
+            self._call(
+                "abort the upload of",
+                key,
+                lambda fs: fs.call_s3("abort_multipart_upload", Bucket=self.bucket, **upload),
+            )
+        except ObjectMissingError:  # it was ended meanwhile
+            return
 
     def _put_if(self, key: str, data: bytes, **condition: str) -> bool:
         """Conditional write. The writer's mark tells our own earlier attempt, whose answer was lost, from a rival's."""

@@ -109,7 +109,14 @@ class Mirror:
 
     def running(self, host: str) -> list[Any]:
         """Runs of this host that say RUNNING."""
-        where = f"attributes.status = 'RUNNING' and tags.`{HOST}` = '{host}'"
+        return self._running(f"tags.`{HOST}` = '{host}'")
+
+    def running_of(self, run: str) -> list[Any]:
+        """Our run ``run`` and its stages, as far as they say RUNNING."""
+        return [*self._running(f"tags.`r1.run` = '{run}'"), *self._running(f"tags.`r1.run` LIKE '{run}/%'")]
+
+    def _running(self, where: str) -> list[Any]:
+        where = f"attributes.status = 'RUNNING' and {where}"
         return list(self.client().search_runs([self._experiment()], where, max_results=500))
 
     def client(self) -> Any:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from components.config.section import MODEL_NAME
 from components.errors import ConfigError, DataError, IntegrityError, PromotionConflict
+from components.store.artifact import resolve
 from components.store.manifest import ArtifactRef
 from components.store.objects import ObjectStore
 from components.store.sealed import seal, unseal
@@ -66,6 +67,16 @@ def only_model(store: ObjectStore) -> str:
     if len(names) != 1:
         raise DataError(f"of which model? Name it; with a champion there are: {', '.join(names) or 'none'}")
     return names[0]
+
+
+def named_model(store: ObjectStore, text: str) -> ArtifactRef:
+    """What a person means by ``champion`` (of the only model), ``champion:MODEL``, or an artifact's name as in ``resolve``."""
+    if text != "champion" and not text.startswith("champion:"):
+        return resolve(store, text)
+    name = text.partition(":")[2] or only_model(store)
+    if not (log := promotions(store, name)):
+        raise DataError(f"{name} has no champion yet; `r1 run` promotes one when its gate opens")
+    return log[-1].ref
 
 
 def append_promotion(

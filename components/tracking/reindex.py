@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.errors import StoreUnavailable
+from components.errors import R1Error, StoreUnavailable
 from components.plan.bill import cost_metrics
-from components.store.artifact import all_artifacts, materialize, read_manifest
+from components.store.artifact import all_artifacts, materialize
 from components.store.manifest import ArtifactRef, Manifest
 from components.store.objects import ObjectStore
+from components.store.runs import summaries
 from components.tracking.metrics import clean
 from components.tracking.mirror import HOST, Event, Mirror
 from components.tracking.params import flatten
@@ -52,46 +53,48 @@ def reindex(store: ObjectStore, uri: str, experiment: str, *, outboxes: Path, ca
     mirror = Mirror(uri, experiment)
     try:
         Delivery(mirror).recover(outboxes)
-    except Outage as error:
+        return _rebuild(store, mirror, Registry(uri), cache)
+    except R1Error:  # the store's, not MLflow's
+        raise
+    except Exception as error:  # MLflow raises anything from its own to sqlalchemy's
+        if not isinstance(error, Outage) and mirror.reachable():
+            raise
         raise StoreUnavailable(
             f"MLflow at {uri} cannot be reached, so there is nothing to rebuild into: {error}"
         ) from error
-    manifests = {ref.fingerprint: read_manifest(store, ref) for ref in all_artifacts(store)}
-    summaries = _summaries(store)
-    stages = list(_records(store, summaries, manifests))
+
+
+def _rebuild(store: ObjectStore, mirror: Mirror, registry: Registry, cache: Path) -> Reindexed:
+    published = all_artifacts(store)
+    manifests = {ref.fingerprint: manifest for ref, manifest in published}
+    told = {summary["run"]: summary for summary in summaries(store)}
+    stages = list(_records(told, published))
     added = 0
     with mirror.lock:
-        for run in dict.fromkeys([*summaries, *(stage.run for stage in stages)]):
+        for run in dict.fromkeys([*told, *(stage.run for stage in stages)]):
             made = [manifests[s.ref.fingerprint] for s in stages if s.run == run and s.ref.fingerprint in manifests]
-            event, status, ended = _parent(store, run, summaries.get(run), made)
-            cost = summaries.get(run, {}).get("cost", {}).get("together")
+            event, status, ended = _parent(store, run, told.get(run), made)
+            cost = told.get(run, {}).get("cost", {}).get("together")
             added += _ensure(mirror, event, status, ended, _closing(cost_metrics(cost) if cost else {}, ended))
         for stage in stages:
             if (manifest := manifests.get(stage.ref.fingerprint)) is not None:
                 added += _stage(mirror, stage, manifest, _curves(store, stage, manifest, cache))
-    registry = Registry(uri)
     champions = {model: registry.project(store, model) for model in promoted_models(store)}
-    return Reindexed(len({stage.run for stage in stages} | set(summaries)), len(stages), added, champions)
-
-
-def _summaries(store: ObjectStore) -> dict[str, dict[str, Any]]:
-    keys = [key for key in store.list("runs") if key.endswith("/summary.json")]
-    summaries = sorted((json.loads(store.read_bytes(key)) for key in keys), key=lambda s: float(s.get("ended", 0)))
-    return {summary["run"]: summary for summary in summaries}
+    return Reindexed(len({stage.run for stage in stages} | set(told)), len(stages), added, champions)
 
 
 def _records(
-    store: ObjectStore, summaries: Mapping[str, dict[str, Any]], manifests: Mapping[str, Manifest]
+    ended_runs: Mapping[str, dict[str, Any]], published: Iterable[tuple[ArtifactRef, Manifest]]
 ) -> Iterator[StageRecord]:
     """The stages of all runs: from summaries, and from artifacts whose run never came to write one."""
     told = set()
-    for run, summary in summaries.items():
+    for run, summary in ended_runs.items():
         ended = int(float(summary["ended"]) * 1000)
         for stage in summary["stages"]:
             told.add((run, stage["name"]))
             yield StageRecord(run, stage["name"], ArtifactRef.model_validate(stage["ref"]), stage["reused"], ended)
-    for ref in all_artifacts(store):
-        made = manifests[ref.fingerprint].provenance
+    for ref, manifest in published:
+        made = manifest.provenance
         if made.get("run") and (made["run"], made["stage"]) not in told:
             yield StageRecord(made["run"], made["stage"], ref, False, int(made["started"] * 1000))
 

@@ -35,6 +35,7 @@ class Tracking:
         self._curves: dict[str, set[str]] = {}
         self._outbox: Outbox | None = None
         self._shipper: Shipper | None = None
+        self._closed = False
 
     @property
     def failures(self) -> int:
@@ -82,7 +83,7 @@ class Tracking:
 
     def log_file(self, run: str, path: Path, artifact_dir: str) -> None:
         """A copy of the file is kept until it has been sent; one that is not there is left out."""
-        if path.is_file():
+        if path.is_file() and not self._closed:
             self._write({"do": "file", "run": run, "path": self._box().keep(path), "dir": artifact_dir})
 
     def log_table(self, run: str, path: Path) -> None:
@@ -103,6 +104,7 @@ class Tracking:
         """The end of this process's run: give MLflow a moment, leave on the disk what it could not take."""
         with self._lock:
             shipper, outbox, self._shipper, self._outbox = self._shipper, self._outbox, None, None
+            self._closed = True
         if shipper is not None and outbox is not None:
             delivered = shipper.close(CLOSE_S)
             outbox.close(delivered=delivered)
@@ -116,6 +118,13 @@ class Tracking:
         except Outage:  # counted and logged there
             return 0
 
+    def kill(self, run: str) -> int:
+        """Close as KILLED what MLflow shows as running of a run whose process is known to be dead; how many were closed."""
+        try:
+            return self._delivery.kill(run)
+        except Outage:  # counted and logged there
+            return 0
+
     def _start(self, run: str, parent: str, name: str, tags: Mapping[str, str], params: Mapping[str, object]) -> str:
         texts = {key: str(value) for key, value in params.items()}
         event = {"do": "start", "run": run, "parent": parent, "name": name, "tags": dict(tags), "params": texts}
@@ -123,6 +132,9 @@ class Tracking:
         return run
 
     def _write(self, event: Event) -> None:
+        if self._closed:  # a stage that was cancelled may end after its run
+            logger.warning("%s of %s came after the end of its run: MLflow does not show it", event["do"], event["run"])
+            return
         end = self._box(event["run"]).write(event)
         if self._shipper is not None:  # None: closed meanwhile
             self._shipper.wrote(end)

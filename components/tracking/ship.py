@@ -83,6 +83,18 @@ class Delivery:
             raise Outage from error
         return len(dead)
 
+    def kill(self, run: str) -> int:
+        """Close a run that says RUNNING, and its stages, as KILLED; how many said so. Outage as in ``send``."""
+        try:
+            with self.mirror.lock:
+                dead = self.mirror.running_of(run)
+                for found in dead:
+                    self.mirror.terminate(found.info.run_id, "KILLED")
+        except Exception as error:  # as above
+            self._count(f"could not be told that {run} is dead ({error})")
+            raise Outage from error
+        return len(dead)
+
     def _count(self, what: str, told: bool = False) -> None:
         self.failures += 1
         logger.log(logging.DEBUG if told else logging.WARNING, "MLflow at %s %s", self.mirror.uri, what)

@@ -1,4 +1,4 @@
-"""``r1 certify weights``: what samplers serve, and four ways of serving something else, as a table."""
+"""``r1 certify weights``: what samplers serve, and ways of serving something else, as a table."""
 
 import tempfile
 from importlib.util import find_spec

@@ -35,13 +35,8 @@ def show_forecast(
     room = memory_gb * GB if memory_gb else DEVICES[device].memory if device in DEVICES else None
     _memory(console, stages, room, process=recipe.run.device == "cpu")
     work = list(recipe_work(recipe, models_of(recipe), lengths))
-    _time(console, work, rates, devices(recipe, device), device, price_of(device, settings.prices), lengths)
-
-
-def devices(recipe: Recipe, device: str) -> int:
-    """How many devices a stage holds: ranks, or a CPU's threads."""
-    engine = recipe.run.engine
-    return engine.ranks * engine.nodes * (recipe.run.threads if device == CORE else 1)
+    each = recipe.run.threads if device == CORE else 1
+    _time(console, work, rates, each, device, price_of(device, settings.prices), lengths)
 
 
 def _assumed(recipe: Recipe, device: str) -> Rates | None:
@@ -49,7 +44,7 @@ def _assumed(recipe: Recipe, device: str) -> Rates | None:
     if device == CORE:
         return None
     card = DEVICES[device]
-    peak = (card.bfloat16 if recipe.run.engine.dtype == "bfloat16" else card.float32) * devices(recipe, device)
+    peak = card.bfloat16 if recipe.run.engine.dtype == "bfloat16" else card.float32
     source = f"{device}'s peak, {SAMPLING_SHARE:.0%} of it assumed for sampling and {TRAINING_SHARE:.0%} for training"
     return Rates(SAMPLING_SHARE * peak, TRAINING_SHARE * peak, source)
 
@@ -116,7 +111,7 @@ def _time(
     console: Console,
     work: list[Work],
     rates: Rates | None,
-    num: int,
+    each: int,
     device: str,
     price: float | None,
     lengths: Lengths,
@@ -126,10 +121,10 @@ def _time(
         "stage", "steps", "tokens out", "tokens trained", "PFLOP", "hours", "device-hours", "cost",
         title=f"Work, with completions {longest}", title_justify="left",
     )  # fmt: skip
-    total = 0.0
+    hours = held = 0.0  # one stage after the other; devices' hours
     for stage in work:
-        seconds = stage.seconds(rates) if rates else None
-        total += seconds or 0.0
+        took = stage.seconds(rates) / 3600 if rates else 0.0
+        hours, held = hours + took, held + took * stage.ranks * each
         flops = (stage.sampling + stage.training) / 1e15
         table.add_row(
             stage.stage,
@@ -137,21 +132,19 @@ def _time(
             f"{stage.out:,.0f}",
             f"{stage.read:,.0f}",
             f"{flops:,.4g}",
-            *_costs(seconds, num, price),
+            *(_costs(took, took * stage.ranks * each, price) if rates else ("", "", "")),
         )
-    table.add_row("together", "", "", "", "", *_costs(total if rates else None, num, price))
+    table.add_row("together", "", "", "", "", *(_costs(hours, held, price) if rates else ("", "", "")))
     console.print(table)
     if rates:
+        most = max((stage.ranks for stage in work), default=1) * each
         cost = f"{price:g} an hour" if price is not None else "price unknown: set R1_PRICES"
         console.print(
-            f"Rate: {rates.source}. {num} x {device}, {cost} each. Curation, verdicts and loading are not in it."
+            f"Rate: {rates.source}. At most {most} x {device}, {cost} each. Curation, verdicts and loading are not in it."
         )
     else:
         console.print("Time on a CPU: --calibrate measures a step here.")
 
 
-def _costs(seconds: float | None, num: int, price: float | None) -> list[str]:
-    if seconds is None:
-        return ["", "", ""]
-    hours = seconds / 3600
-    return [f"{hours:,.4g}", f"{hours * num:,.4g}", f"{hours * num * price:,.4g}" if price is not None else ""]
+def _costs(hours: float, device_hours: float, price: float | None) -> list[str]:
+    return [f"{hours:,.4g}", f"{device_hours:,.4g}", f"{device_hours * price:,.4g}" if price is not None else ""]

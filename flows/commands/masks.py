@@ -47,7 +47,7 @@ def show_masks(text: str, model: str | None, rows: int) -> None:
     tokenizer = load_tokenizer(_model(store, settings, ref, manifest, model))
     template = PromptConfig.model_validate(manifest.config["prompt"]).template
     console = Console()
-    console.print(f"[bold]{ref.kind}/{ref.fingerprint[:12]}[/]  template {template}, end token {tokenizer.eos_token}")
+    console.print(f"[bold]{ref.short}[/]  template {template}, end token {tokenizer.eos_token}")
     path = _teaching_file(store, settings, ref, manifest)
     for row in load_rows(path)[:rows]:
         _print(console, tokenizer, taught(tokenizer, template, row), row)
@@ -58,8 +58,8 @@ def _newest(store: ObjectStore, preset: str) -> ArtifactRef:
     name = load_recipe(preset).preset
     made = [
         (manifest.provenance.get("started", 0), ref)
-        for ref in all_artifacts(store)
-        if ref.kind == "selection" and (manifest := read_manifest(store, ref)).provenance.get("preset") == name
+        for ref, manifest in all_artifacts(store)
+        if ref.kind == "selection" and manifest.provenance.get("preset") == name
     ]
     if not made:
         raise DataError(f"{store.uri} holds no teaching set of {name}; `r1 run {preset}` makes one")
@@ -77,16 +77,16 @@ def _model(store: ObjectStore, settings: Settings, ref: ArtifactRef, manifest: M
     elif "policy" in manifest.inputs:
         source = manifest.inputs["policy"]
     else:
-        raise DataError(f"{ref.kind}/{ref.fingerprint[:12]} belongs to no model; name one with --model")
-    directory = materialize(store, source, settings.cache) / "model"
-    if not directory.is_dir():
-        raise DataError(f"{source.kind}/{source.fingerprint[:12]} holds no model; name another with --model (r1 ls)")
-    return directory
+        raise DataError(f"{ref.short} belongs to no model; name one with --model")
+    if not any(entry.path.startswith("model/") for entry in read_manifest(store, source).files):
+        raise DataError(f"{source.short} holds no model; name another with --model (r1 ls)")
+    return materialize(store, source, settings.cache, "model") / "model"
 
 
 def _teaching_file(store: ObjectStore, settings: Settings, ref: ArtifactRef, manifest: Manifest) -> Path:
     source = manifest.inputs["dataset"] if ref.kind == "sft" else ref
-    return materialize(store, source, settings.cache) / ("general.jsonl" if ref.kind == "dataset" else "sft.jsonl")
+    name = "general.jsonl" if ref.kind == "dataset" else "sft.jsonl"
+    return materialize(store, source, settings.cache, name) / name
 
 
 def _print(console: Console, tokenizer: Tokenizer, example: Example, row: Row) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from components.config.settings import Settings
 from components.errors import DataError, ModelError
-from components.store.artifact import ArtifactRef, Manifest, all_artifacts, read_manifest, resolve
+from components.store.artifact import ArtifactRef, all_artifacts, read_manifest, resolve
 from components.store.objects import ObjectStore, open_store
 from components.tracking.promotions import Promotion, append_promotion, before_last, only_model, promotions
 from components.tracking.registry import Registry
@@ -52,12 +52,12 @@ def rollback(model: str | None, reason: str) -> None:
 
 def _evaluation(store: ObjectStore, ref: ArtifactRef) -> tuple[ArtifactRef, dict[str, Any]]:
     """The newest evaluation of this very artifact and the figures that a gate would look at."""
-    measured: list[tuple[ArtifactRef, Manifest]] = []
-    for candidate in all_artifacts(store):
-        if candidate.kind == "evaluation":
-            manifest = read_manifest(store, candidate)
-            if any(source.fingerprint == ref.fingerprint for source in manifest.inputs.values()):
-                measured.append((candidate, manifest))
+    measured = [
+        (candidate, manifest)
+        for candidate, manifest in all_artifacts(store)
+        if candidate.kind == "evaluation"
+        and any(source.fingerprint == ref.fingerprint for source in manifest.inputs.values())
+    ]
     if not measured:
         raise DataError(f"{ref.uri} was never evaluated, so it cannot be promoted: run a recipe that evaluates it")
     evaluation, manifest = max(measured, key=lambda pair: float(pair[1].provenance.get("started", 0)))

@@ -11,9 +11,8 @@ from rich.text import Text
 
 from components.config.settings import Settings
 from components.errors import DataError
-from components.lake.descendants import manifests, runs_of, trained_on
+from components.lake.descendants import runs_of, trained_on
 from components.lake.rescore import Rescored, can_be_rescored, rescore, verifier_digest
-from components.lake.tables import short
 from components.report.samples import printable
 from components.scoring.pool import ScoringPool
 from components.store.artifact import all_artifacts, resolve
@@ -27,10 +26,9 @@ def rescore_all(names: list[str], workers: int | None) -> None:
     """Rescore the named artifacts, or every one that holds completions; print flips and the runs behind them."""
     settings = Settings()
     store = open_store(settings.store_uri)
-    known = manifests(store)
-    refs = [resolve(store, name) for name in names] or [
-        ref for ref in all_artifacts(store) if can_be_rescored(known[ref.fingerprint])
-    ]
+    published = all_artifacts(store)
+    known = {ref.fingerprint: manifest for ref, manifest in published}
+    refs = [resolve(store, name) for name in names] or [ref for ref, made in published if can_be_rescored(made)]
     if not refs:
         raise DataError(f"{store.uri} holds no completions yet; `r1 run tiny` makes some")
     console = Console()
@@ -41,7 +39,7 @@ def rescore_all(names: list[str], workers: int | None) -> None:
         Progress(*columns, console=console, transient=True) as bar,
     ):
         for ref in refs:
-            task = bar.add_task(short(ref))
+            task = bar.add_task(ref.short)
             found = rescore(store, ref, settings.cache, pool, lambda n, task=task: bar.update(task, completed=n))
             bar.remove_task(task)
             _show(console, store, known, ref, found)
@@ -51,7 +49,7 @@ def rescore_all(names: list[str], workers: int | None) -> None:
 def _show(console: Console, store: ObjectStore, known: dict[str, Manifest], ref: ArtifactRef, found: Rescored) -> None:
     stage = known[ref.fingerprint].provenance.get("stage", "")
     state = ", as judged before" if found.reused else ""
-    console.print(f"{short(ref)}  {stage}  {found.completions:,} completions, {len(found.flips):,} flips{state}")
+    console.print(f"{ref.short}  {stage}  {found.completions:,} completions, {len(found.flips):,} flips{state}")
     if not found.flips:
         return
     counts = Counter((row["before"], row["after"]) for row in found.flips)

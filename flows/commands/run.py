@@ -1,6 +1,7 @@
 """``r1 run``: settings, session, Prefect API, progress, closing table."""
 
 import json
+import os
 import signal
 import sys
 import time
@@ -10,10 +11,11 @@ from typing import Any
 
 from rich.console import Console
 
+from components.admission import admit_data, admit_models, admit_rewards, admit_store
 from components.config.presets import load_recipe, split_settings
 from components.config.recipe import Recipe
 from components.config.settings import Settings
-from components.plan.bill import cost_metrics
+from components.store.objects import open_store
 from flows.commands.progress import Progress
 from flows.commands.table import closing_table
 from flows.orchestrator import orchestrator
@@ -30,28 +32,38 @@ def run_recipe(preset: str, overrides: list[str], json_file: Path | None) -> dic
     settings = Settings(**chosen)
     settings.prepare()
     started = time.monotonic()
+    _admit(recipe, settings)
+    standing = bool(settings.prefect_api_url or os.environ.get("PREFECT_API_URL"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: the run is recorded as crashed, stages stop
     with orchestrator(settings.home / "prefect", settings.prefect_api_url):
-        summary = _run(recipe, settings, console, started)
+        summary = _run(recipe, settings, console, started, standing=standing)
     closing_table(console, recipe, summary, settings)
     if json_file is not None:
         json_file.write_text(json.dumps(summary, indent=1))
     return summary
 
 
-def _run(recipe: Recipe, settings: Settings, console: Console, started: float) -> dict[str, Any]:
-    from tasks.report import run_summary
+def _run(recipe: Recipe, settings: Settings, console: Console, started: float, *, standing: bool) -> dict[str, Any]:
+    from prefect import tags
+
+    from components.store.liveness import run_tag
     from tasks.session import session
 
     flow = _flow(recipe.flow)
-    with Progress(console) as progress, session(recipe, settings, progress) as run:
-        result = flow(recipe)
-        champion = result if recipe.flow in ("r1", "r1_zero") else None
-        summary = run_summary(run, champion, time.monotonic() - started)
-        run.tracking.log_summary(run.run_id, cost_metrics(summary["cost"]["together"]))
-        kept = {**summary, "recipe": recipe.model_dump(mode="json", exclude_none=True)}
-        run.store.create(f"runs/{run.run_id}/summary.json", json.dumps(kept, indent=1).encode())
-        return summary
+    with Progress(console) as progress, session(recipe, settings, progress, standing=standing) as run:
+        run.started = started  # with the server's start
+        with tags(run_tag(run.run_id)):
+            flow(recipe)
+    return run.summary
+
+
+def _admit(recipe: Recipe, settings: Settings) -> None:
+    """What would be refused by the first stages is refused at once: Prefect and MLflow take seconds to start."""
+    admit_store(open_store(settings.store_uri))
+    admit_data(recipe)
+    if recipe.flow in ("r1", "r1_zero"):
+        admit_rewards(recipe)
+        admit_models(recipe)
 
 
 def _flow(name: str) -> Callable[[Recipe], Any]:

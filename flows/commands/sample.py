@@ -6,11 +6,11 @@ from rich.console import Console
 
 from components.config.recipe import PromptConfig
 from components.config.settings import Settings
-from components.errors import DataError, ModelError
+from components.errors import ModelError
 from components.models import check_model_directory
-from components.store.artifact import materialize, read_manifest, resolve
+from components.store.artifact import materialize, read_manifest
 from components.store.objects import open_store
-from components.tracking.promotions import only_model, promotions
+from components.tracking.promotions import named_model
 
 
 def draw(
@@ -42,16 +42,9 @@ def _find(model: str) -> tuple[Path, str]:
         return check_model_directory(path), "tokenizer"
     settings = Settings()
     store = open_store(settings.store_uri)
-    if model == "champion" or model.startswith("champion:"):
-        name = model.partition(":")[2] or only_model(store)
-        log = promotions(store, name)
-        if not log:
-            raise DataError(f"{name} has no champion yet; `r1 run` promotes one when its gate opens")
-        ref = log[-1].ref
-    else:
-        ref = resolve(store, model)
-    directory = materialize(store, ref, settings.cache) / "model"
-    if not directory.is_dir():
+    ref = named_model(store, model)
+    manifest = read_manifest(store, ref)
+    if not any(entry.path.startswith("model/") for entry in manifest.files):
         raise ModelError(f"{model}: a {ref.kind} artifact holds no model; name a grpo, sft or model artifact (r1 ls)")
-    prompt = PromptConfig.model_validate(read_manifest(store, ref).config["prompt"])
-    return directory, prompt.template
+    prompt = PromptConfig.model_validate(manifest.config["prompt"])
+    return materialize(store, ref, settings.cache, "model") / "model", prompt.template

@@ -10,19 +10,20 @@ from components.config.settings import Settings
 from components.errors import DataError
 from components.store.artifact import ArtifactRef, Manifest, all_artifacts, materialize, read_manifest, resolve
 from components.store.objects import ObjectStore, open_store
+from components.store.runs import summaries
 
 
 def list_all(kind: str | None) -> None:
     """One line per artifact, newest last."""
     store = open_store(Settings().store_uri)
     console = Console()
-    found = [(ref, read_manifest(store, ref)) for ref in all_artifacts(store) if kind in (None, ref.kind)]
+    found = [(ref, manifest) for ref, manifest in all_artifacts(store) if kind in (None, ref.kind)]
     table = Table("artifact", "stage", "made", "size", "figures", box=None)
     for column in table.columns[:4]:
         column.no_wrap = True
     for ref, manifest in sorted(found, key=lambda pair: pair[1].provenance.get("started", 0)):
         size = sum(entry.size for entry in manifest.files)
-        table.add_row(_short(ref), _stage(manifest), _when(manifest), f"{size / 1e6:.2f} MB", _figures(manifest))
+        table.add_row(ref.short, _stage(manifest), _when(manifest), f"{size / 1e6:.2f} MB", _figures(manifest))
     console.print(table if found else f"{store.uri} holds no artifact yet; `r1 run tiny` makes some")
 
 
@@ -42,7 +43,7 @@ def show_one(text: str) -> None:
         console.print_json(json.dumps(value))
     console.print("\n[bold]inputs[/]")
     for name, source in manifest.inputs.items():
-        console.print(f"  {name:<12} {_short(source)}")
+        console.print(f"  {name:<12} {source.short}")
     table = Table("file", "bytes", "sha256", box=None)
     for entry in manifest.files:
         table.add_row(entry.path, f"{entry.size:,}", entry.sha256)
@@ -62,18 +63,14 @@ def show_report(run_id: str) -> None:
     """The page of one run, as a local file."""
     settings = Settings()
     store = open_store(settings.store_uri)
-    runs = [json.loads(store.read_bytes(key)) for key in store.list("runs") if key.endswith("/summary.json")]
-    chosen = [r for r in runs if r["run"] == run_id] if run_id != "last" else sorted(runs, key=_ended)[-1:]
+    runs = summaries(store)
+    chosen = [r for r in runs if r["run"] == run_id] if run_id != "last" else runs[-1:]
     pages = [s["ref"] for r in chosen for s in r["stages"] if s["name"] == "report"]
     if not pages:
         known = ", ".join(r["run"] for r in runs) or "none"
         raise DataError(f"no report of run {run_id!r}; runs that ended here: {known}")
     directory = materialize(store, ArtifactRef.model_validate(pages[-1]), settings.cache)
     print(directory / "report.html")
-
-
-def _ended(run: dict[str, float]) -> float:
-    return run.get("ended", 0.0)
 
 
 def _grow(store: ObjectStore, tree: Tree, ref: ArtifactRef, seen: set[str]) -> None:
@@ -87,11 +84,7 @@ def _grow(store: ObjectStore, tree: Tree, ref: ArtifactRef, seen: set[str]) -> N
 
 def _node(ref: ArtifactRef, manifest: Manifest) -> str:
     commit = manifest.provenance.get("commit")
-    return f"{_short(ref)}  {_stage(manifest)}  {_figures(manifest)}{f'  commit {commit[:10]}' if commit else ''}"
-
-
-def _short(ref: ArtifactRef) -> str:
-    return f"{ref.kind}/{ref.fingerprint[:12]}"
+    return f"{ref.short}  {_stage(manifest)}  {_figures(manifest)}{f'  commit {commit[:10]}' if commit else ''}"
 
 
 def _stage(manifest: Manifest) -> str:

@@ -1,59 +1,65 @@
-"""prefect.yaml: every flow is deployed, and every deployment would start."""
+"""Every deployment of prefect.yaml can be made: its flow is there, its parameters fit, its triggers are understood."""
 
-import importlib
 import re
+from importlib import import_module
 from typing import Any
 
 import pytest
 import yaml
-from prefect import Flow
-from prefect.client.schemas.schedules import CronSchedule
+from prefect.cli.deploy._models import PrefectYamlModel
+from prefect.cli.deploy._triggers import _initialize_deployment_triggers
+from prefect.utilities.schema_tools import validate
 
 from components.config.recipe import Recipe, preset_names
-from tests.docs import ROOT, page
+from tests.runs import ROOT
 
-FILE: dict[str, Any] = yaml.safe_load(page("prefect.yaml"))
-DEPLOYMENTS: list[dict[str, Any]] = FILE["deployments"]
-
-
-def flow_of(entrypoint: str) -> Flow[..., Any]:
-    """The flow at ``flows/r1.py:r1``."""
-    path, name = entrypoint.split(":")
-    assert (ROOT / path).is_file(), f"{path} is not here"
-    found = getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
-    assert isinstance(found, Flow), f"{entrypoint} is no flow"
-    return found
+RUNS = {"r1": "r1", "r1_zero": "zero_only", "tiny_base": "tiny_base", "ledger": "ledger", "curate": "curate"}
+"""The flow function behind a recipe's `flow`, as `r1 run` takes it."""
+DEPLOYED: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 
 
-@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda d: f"{d['entrypoint']}-{d['name']}")
-def test_the_parameters_of_a_deployment_are_accepted_by_its_flow(deployment: dict[str, Any]) -> None:
-    flow = flow_of(deployment["entrypoint"])
-    given = deployment.get("parameters", {})
-    accepted = flow.validate_parameters(given)
-    if "recipe" in given:
-        assert given["recipe"]["preset"] in preset_names()
-        assert isinstance(accepted["recipe"], Recipe)
-        assert accepted["recipe"].data is not None
+def _name(deployment: dict[str, Any]) -> str:
+    return f"{_flow(deployment).name}/{deployment['name']}"
 
 
-@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda d: f"{d['entrypoint']}-{d['name']}")
-def test_the_schedules_of_a_deployment_can_be_read(deployment: dict[str, Any]) -> None:
-    for schedule in deployment.get("schedules", []):
-        CronSchedule(cron=schedule["cron"], timezone=schedule["timezone"])
+def _flow(deployment: dict[str, Any]) -> Any:
+    path, function = deployment["entrypoint"].split(":")
+    return getattr(import_module(path.removesuffix(".py").replace("/", ".")), function)
 
 
-def test_names_are_unique_per_flow() -> None:
-    names = [(flow_of(d["entrypoint"]).name, d["name"]) for d in DEPLOYMENTS]
-    assert len(names) == len(set(names))
+def test_prefect_reads_the_file() -> None:
+    read = PrefectYamlModel.model_validate(yaml.safe_load((ROOT / "prefect.yaml").read_text()))
+    assert len(read.deployments) == len(DEPLOYED)
+    names = [_name(deployment) for deployment in DEPLOYED]
+    assert len(set(names)) == len(names)
 
 
 def test_every_flow_is_deployed() -> None:
-    modules = [importlib.import_module(f"flows.{path.stem}") for path in (ROOT / "flows").glob("*.py")]
-    flows = {value.name for module in modules for value in vars(module).values() if isinstance(value, Flow)}
-    assert sorted(flows - {flow_of(d["entrypoint"]).name for d in DEPLOYMENTS}) == []
+    """Flows are found as they are written: a function below `@flow`."""
+    flows = {
+        (path.name, name)
+        for path in (ROOT / "flows").glob("*.py")
+        for name in re.findall(r"^@flow\(.*?^def (\w+)", path.read_text(), re.M | re.S)
+    }
+    entries = [deployment["entrypoint"].removeprefix("flows/").split(":") for deployment in DEPLOYED]
+    assert {tuple(entry) for entry in entries} == flows
 
 
-def test_the_file_names_the_pinned_version_of_prefect() -> None:
-    pinned = re.search(r"^prefect==(\S+)$", page("constraints.txt"), re.MULTILINE)
-    assert pinned
-    assert FILE["prefect-version"] == pinned[1]
+@pytest.mark.parametrize("deployment", DEPLOYED, ids=_name)
+def test_its_parameters_are_what_its_flow_takes(deployment: dict[str, Any]) -> None:
+    flow = _flow(deployment)
+    parameters = deployment["parameters"]
+    validate(parameters, flow.parameters.model_dump(), raise_on_error=True)
+    flow.validate_parameters(parameters)
+    assert deployment["work_pool"]["name"] in ("cpu", "gpu")
+    if preset := parameters.get("recipe", {}).get("preset"):
+        assert preset in preset_names()
+        recipe = Recipe.model_validate(parameters["recipe"])
+        assert recipe.preset == preset
+        assert "recipe" not in deployment["tags"] or RUNS[recipe.flow] == flow.fn.__name__
+
+
+@pytest.mark.parametrize("deployment", [d for d in DEPLOYED if "triggers" in d], ids=_name)
+def test_its_triggers_are_understood(deployment: dict[str, Any]) -> None:
+    made = _initialize_deployment_triggers(deployment["name"], deployment["triggers"])
+    assert [sorted(trigger.expect) for trigger in made] == [d["expect"] for d in deployment["triggers"]]

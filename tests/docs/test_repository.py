@@ -62,3 +62,19 @@ def test_help_is_shown_without_importing_anything_heavy() -> None:
     assert done.returncode == 0, done.stderr
     assert "distill" in done.stdout or "Run a recipe" in done.stdout
     assert "HEAVY []" in done.stdout
+
+
+def test_what_starts_a_run_imports_no_prefect_and_what_orchestrates_it_no_torch() -> None:
+    """Prefect reads its settings when it is first imported; torch and transformers belong to the programs, not to flows."""
+    program = (
+        "import sys, flows.commands.run\n"
+        "print('EARLY', sorted({'prefect', 'mlflow', 'torch', 'transformers'} & set(sys.modules)))\n"
+        "import flows.r1, flows.zero_only, flows.tiny_base, flows.housekeeping\n"
+        "print('LATE', sorted({'torch', 'transformers', 'vllm', 'deepspeed'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "EARLY []" in done.stdout, done.stdout
+    assert "LATE []" in done.stdout, done.stdout

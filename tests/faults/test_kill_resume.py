@@ -20,7 +20,7 @@ KILL_AFTER = [4, 8, 11]
 PPO = ["r1_zero.algorithm=ppo", "r1_zero.kl_weight=0.01", "r1_zero.mini_batches=2"]
 
 
-@pytest.mark.parametrize("algorithm", [[], PPO], ids=["grpo", "ppo"])
+@pytest.mark.parametrize("algorithm", [[], pytest.param(PPO, marks=pytest.mark.slow)], ids=["grpo", "ppo"])
 def test_a_run_killed_at_three_steps_ends_with_the_weights_of_an_uninterrupted_one(
     tmp_path: Path, algorithm: list[str]
 ) -> None:

@@ -49,9 +49,9 @@ def test_the_dev3_stage_starts_from_the_base_and_not_from_dev2(smoke: Ran) -> No
 
 def test_every_published_artifact_verifies(smoke: Ran) -> None:
     store = open_store(smoke.summary["store"])
-    refs = all_artifacts(store)
-    assert len(refs) >= len(RECIPE) + len(MEASURED)
-    for ref in refs:
+    published = all_artifacts(store)
+    assert len(published) >= len(RECIPE) + len(MEASURED)
+    for ref, _ in published:
         verify(store, ref)
 
 
@@ -64,6 +64,12 @@ def test_a_second_run_reuses_every_stage(smoke: Ran) -> None:
 def test_a_change_to_distill_recomputes_distillation_and_what_follows_it(smoke: Ran) -> None:
     changed = run_recipe(smoke.home, "smoke", "distill.learning_rate=2e-4")
     assert {s["name"] for s in changed["stages"] if not s["reused"]} == {"distilled", "evaluate/distilled", "report"}
+    compared = r1(smoke.home, "compare", smoke.summary["run"], changed["run"])
+    assert compared.returncode == 0, compared.stderr
+    lines = [line.strip() for line in compared.stdout.splitlines()]
+    at = lines.index("distilled differs:")
+    assert lines[at + 1] == "sft.learning_rate: 0.0001, 0.0002"
+    assert lines[at + 2] == "made from these, and so different too: evaluate/distilled"
 
 
 def test_the_commands_show_what_is_there(smoke: Ran) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shlex
 import socket
 import time
 import urllib.error
@@ -15,6 +16,7 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
+from components.config.presets import load_recipe
 from infra.pools import CRASHED
 from infra.services import BUCKET
 from tests.runs import ROOT
@@ -160,12 +162,20 @@ def test_a_scheduled_deployment_fires(stack: Stack) -> None:
     stack.shell("prefect deployment schedule pause --all --no-prompt || prefect deployment schedule pause --all")
 
 
-def test_an_event_about_a_new_dataset_starts_the_recipe(stack: Stack) -> None:
-    before = {run["id"] for run in runs_of(stack, "r1/smoke")}
-    stack.shell("prefect event emit r1.dataset.published --resource-id r1.dataset.test")
-    runs = completed(stack, "r1/smoke", len(before) + 1, limit_s=300)
-    [started] = [run for run in runs if run["id"] not in before]
-    assert "automation" in json.dumps(started["created_by"]).lower()
+def test_announced_data_are_curated_and_a_published_dataset_starts_the_recipe(stack: Stack) -> None:
+    payload = shlex.quote(json.dumps({"preset": "smoke"}))
+    stack.shell(f"prefect event emit r1.data.announced --resource-id r1.data.test --payload {payload}")
+    data = load_recipe("smoke", []).data
+    assert data
+    # The deployment of tiny listens to datasets of tiny; what the event asks for is smoke, which is there in a minute.
+    recipe = {"preset": "smoke", "seed": 0, "data": data.model_dump(mode="json", exclude_none=True)}
+    resource = {"prefect.resource.id": "r1.dataset.test", "r1.preset": "tiny"}
+    told = f"--resource {shlex.quote(json.dumps(resource))} --payload {shlex.quote(json.dumps(recipe))}"
+    stack.shell(f"prefect event emit r1.dataset.published {told}")
+    for deployment in ("curate/announced", "r1/tiny"):
+        [started] = completed(stack, deployment, 1, limit_s=300)
+        assert started["created_by"]["type"] == "AUTOMATION"
+        assert started["parameters"]["recipe"]["preset"] == "smoke"
 
 
 def test_pools_slots_and_the_automation_for_crashed_runs_are_there_once(stack: Stack) -> None:

@@ -88,7 +88,7 @@ def test_a_recipe_needs_a_preset_name():
 def test_its_form_can_be_drawn():
     schema = Recipe.model_json_schema()
     assert {"preset", "seed", "grpo", "suites"} <= set(schema["properties"])
-    assert schema["$defs"]["GrpoConfig"]["properties"]["kl_weight"]["description"].startswith("beta of the k3 term")
+    assert schema["$defs"]["GrpoConfig"]["properties"]["kl_weight"]["description"].startswith("beta of the KL term")
 
 
 def test_configuration_imports_nothing_heavy():

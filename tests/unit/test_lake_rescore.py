@@ -3,12 +3,12 @@
 import pytest
 
 from components.errors import DataError
-from components.lake.descendants import descendants, manifests, runs_of, trained_on
+from components.lake.descendants import descendants, runs_of, trained_on
 from components.lake.query import open_lake
 from components.lake.rescore import can_be_rescored, rescore, verifier_digest
 from components.lake.tables import sources
 from components.scoring.pool import ScoringPool
-from components.store.artifact import read_manifest
+from components.store.artifact import all_artifacts, read_manifest
 from components.store.objects import open_store
 from flows.commands.rescore import rescore_all
 from tests.unit.lake_store import fill, put
@@ -69,7 +69,7 @@ def test_the_lake_has_the_new_verdicts_beside_the_old_ones(store, made, pool, tm
 
 
 def test_everything_that_was_made_from_the_completions_is_found(store, made):
-    known = manifests(store)
+    known = {ref.fingerprint: manifest for ref, manifest in all_artifacts(store)}
     assert [known[name].kind for name in descendants(known, made["grpo"].fingerprint)] == [
         "evaluation",
         "selection",

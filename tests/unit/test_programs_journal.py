@@ -4,8 +4,8 @@ import pytest
 
 from components.engines.single import SingleEngine
 from components.errors import BudgetExhausted
-from components.programs.journal import STOP, Journal
-from components.programs.spec import Spec
+from components.programs.journal import Journal
+from components.programs.spec import STOP, Spec
 from components.rollout.lake import shards
 from components.rollout.types import Group
 from tests.fakes.tiny import make_rollout, tiny_model

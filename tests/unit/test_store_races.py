@@ -124,7 +124,7 @@ def test_four_processes_publish_one_fingerprint_and_all_adopt_the_winner(store, 
     for number in range(5):
         (work / f"part-{number}").write_bytes(bytes([number]) * 70_000)
     refs = race(racers, PUBLISH, store, str(work))
-    (published,) = all_artifacts(store)
+    ((published, _),) = all_artifacts(store)
     assert refs == [published.model_dump()] * 4
     verify(store, published)
 
@@ -135,7 +135,7 @@ def test_racing_publishers_with_other_bytes_leave_one_whole_artifact_and_learn_t
         (tmp_path / f"work{number}").mkdir()
         (tmp_path / f"work{number}" / "weights").write_bytes(bytes([number]) * 70_000)
     answers = race(racers, code, store, str(tmp_path / "work"))
-    (published,) = all_artifacts(store)
+    ((published, _),) = all_artifacts(store)
     assert answers.count(published.model_dump()) == 1
     assert sum("published before with other files" in answer for answer in answers if isinstance(answer, str)) == 3
     verify(store, published)

@@ -276,7 +276,7 @@ def test_a_forked_child_uses_the_store_it_inherits(store):
 def test_artifacts_are_published_found_verified_and_fetched_whole(store, work, tmp_path):
     ref = put(store, work)
     assert put(store, work) == ref == find(store, "model", FINGERPRINT) == resolve(store, "cdcd")
-    assert all_artifacts(store) == [ref]
+    assert [found for found, _ in all_artifacts(store)] == [ref]
     verify(store, ref)
     folder = materialize(store, ref, tmp_path / "cache")
     assert folder == tmp_path / "cache" / "model" / FINGERPRINT[:16]
@@ -380,3 +380,16 @@ def test_the_lake_s_files_are_fetched_once_and_proved(store, tmp_path):
     files[0].path.write_bytes(b"x" * size)
     with pytest.raises(IntegrityError, match="is not what"):
         sources(store, tmp_path / "cache")
+
+
+def test_uploads_that_never_ended_are_thrown_away_once_they_are_old(store, bucket, tmp_path):
+    client = store._filesystem()
+    for key in ("some/prefix/data/big", "elsewhere/big"):
+        client.call_s3("create_multipart_upload", Bucket=bucket, Key=key)
+    store.create("data/whole", b"1")
+    assert store.abort_uploads(100 * 365 * 86400.0) == 0  # this server says of every upload that it began in 2010
+    assert store.abort_uploads(3600) == 1
+    left = client.call_s3("list_multipart_uploads", Bucket=bucket).get("Uploads", [])
+    assert [upload["Key"] for upload in left] == ["elsewhere/big"]
+    assert store.read_bytes("data/whole") == b"1"
+    assert store.abort_uploads(0) == 0

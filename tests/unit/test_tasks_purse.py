@@ -8,7 +8,7 @@ from components.config.presets import load_recipe
 from components.config.settings import Settings
 from components.errors import BudgetExhausted
 from components.plan.bill import Rate
-from components.programs.journal import STOP
+from components.programs.spec import STOP
 from tasks.purse import Clock, Purse, devices_of, open_purse, stage_cost
 
 

@@ -1,0 +1,36 @@
+"""What runs that ended well left behind: ``runs/<id>/summary.json``."""
+
+import json
+from typing import Any
+
+from components.errors import IntegrityError, ObjectMissingError
+from components.store.objects import ObjectStore
+
+FOLDER, NAME = "runs", "summary.json"
+
+
+def write_summary(store: ObjectStore, run: str, summary: dict[str, Any]) -> None:
+    """Once: a run's second summary is not written."""
+    store.create(f"{FOLDER}/{run}/{NAME}", json.dumps(summary, indent=1).encode())
+
+
+def summaries(store: ObjectStore) -> list[dict[str, Any]]:
+    """Every run's summary, oldest first. IntegrityError for one that is no JSON object with its run's id."""
+    found = []
+    for key in store.list(FOLDER):
+        if key.endswith(f"/{NAME}"):
+            try:
+                found.append(_read(store, key))
+            except ObjectMissingError:  # deleted since it was listed
+                continue
+    return sorted(found, key=lambda summary: float(summary.get("ended", 0)))
+
+
+def _read(store: ObjectStore, key: str) -> dict[str, Any]:
+    try:
+        summary: dict[str, Any] = json.loads(store.read_bytes(key))
+        if summary["run"] != key.split("/")[1]:
+            raise ValueError(f"it says that it is of run {summary['run']!r}")
+    except (ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(f"{store.uri}/{key} is no run's summary ({error}): restore or delete it") from error
+    return summary

@@ -1,0 +1,180 @@
+"""A run under a Prefect worker or `serve`, cancelled, terminated and killed: no process stays, and every page tells the truth."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import psutil
+import pytest
+from mlflow.tracking import MlflowClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
+from prefect.states import Cancelling
+
+from components.store.liveness import run_tag
+from components.tracking.metrics import read_spool
+from tests.faults.platform import Platform, await_, platform, training_step
+from tests.runs import ROOT, command, environment
+
+LONG: dict[str, Any] = {"preset": "smoke", "flow": "r1_zero", "r1_zero": {"steps": 400, "min_pass_rate": 0.0}}
+SERVE = """
+from flows.zero_only import zero_only
+zero_only.serve(name="served", pause_on_shutdown=False)
+"""
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    folder = tmp_path_factory.mktemp("platform")
+    (folder / "home").mkdir()
+    with platform(folder / "home") as running:
+        yield running
+
+
+def test_cancelled_in_the_ui_under_a_worker(here: Platform) -> None:
+    run = _training(here, "zero_only/smoke", seed=1)
+    _cancel(here, run)
+    _all_gone(here)
+    await_(lambda: here.state(run) == "Cancelled", 60, "the flow run is not Cancelled")
+    assert _tracked(here, run) <= {"FAILED", "KILLED"}
+
+
+def test_cancelled_under_serve(here: Platform) -> None:
+    env = {**environment(here.home), "PREFECT_API_URL": here.url}
+    serving = subprocess.Popen([sys.executable, "-c", SERVE], env=env, cwd=ROOT, start_new_session=True)
+    try:
+        await_(lambda: _deployed(here, "zero_only/served"), 60, "serve did not register its deployment")
+        run = _training(here, "zero_only/served", seed=2)
+        _cancel(here, run)
+        _all_gone(here, besides=serving.pid)
+        await_(lambda: here.state(run) == "Cancelled", 60, "the flow run is not Cancelled")
+        assert _tracked(here, run) <= {"FAILED", "KILLED"}
+    finally:
+        serving.terminate()
+        serving.wait(timeout=30)
+
+
+def test_terminated_under_a_worker(here: Platform) -> None:
+    run = _training(here, "zero_only/smoke", seed=3)
+    os.kill(_flow_process(here), signal.SIGTERM)
+    _all_gone(here)
+    await_(lambda: here.state(run) == "Crashed", 60, "the flow run is not Crashed")
+    assert _tracked(here, run) <= {"FAILED", "KILLED"}
+
+
+def test_killed_under_a_worker(here: Platform) -> None:
+    run = _training(here, "zero_only/smoke", seed=4)
+    os.kill(_flow_process(here), signal.SIGKILL)
+    _all_gone(here)
+    _tidy(here)
+    assert here.state(run) == "Crashed"
+    assert _tracked(here, run) == {"KILLED"}
+
+
+def test_killed_on_the_command_line_and_only_that_run_is_tidied(here: Platform) -> None:
+    sets = [f"{name}={value}" for name, value in (("seed", 5), ("flow", "'r1_zero'"), ("r1_zero.steps", 400))]
+    argv = command("run", "smoke", *(part for s in [*sets, "r1_zero.min_pass_rate=0.0"] for part in ("--set", s)))
+    env = {**environment(here.home), "PREFECT_API_URL": here.url}
+    killed = subprocess.Popen(argv, env=env, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL)
+    await_(lambda: training_step(here.home, 2), 120, "training did not start")
+    other = _training(here, "zero_only/smoke", seed=6)
+    killed.kill()
+    killed.wait(timeout=30)
+    _tidy(here)
+    with here.client() as client:
+        tag = run_tag(_runs(here, "KILLED")[-1])
+        tagged = client.read_flow_runs(flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[tag])))
+        assert tagged
+        assert {run.state_name for run in tagged} <= {"Crashed", "Completed"}
+        assert "Crashed" in {run.state_name for run in tagged}
+    assert here.state(other) == "Running"
+    assert _tracked(here, other) == {"RUNNING"}
+    _cancel(here, other)
+    _all_gone(here)
+
+
+def test_a_server_that_is_down_for_twenty_seconds_stops_nothing(here: Platform) -> None:
+    recipe = {**LONG, "r1_zero": {"steps": 120, "min_pass_rate": 0.0}}
+    run = _training(here, "zero_only/smoke", seed=7, recipe=recipe)
+    before = _steps(here)
+    here.server_is_down(20)
+    assert _steps(here) > before
+    await_(lambda: here.state(run) not in ("Running", "Pending"), 240, "the run did not end")
+    assert here.state(run) == "Completed"
+    assert _tracked(here, run) == {"FINISHED"}
+
+
+def _training(here: Platform, deployment: str, *, seed: int, recipe: dict[str, Any] = LONG) -> UUID:
+    """Start a run and wait until its RL stage has trained two steps."""
+    known = set(here.home.glob("work/grpo-*"))
+    run = here.start(deployment, {"recipe": {**recipe, "seed": seed}})
+    await_(
+        lambda: set(here.home.glob("work/grpo-*/metrics.jsonl")) - {path / "metrics.jsonl" for path in known},
+        180,
+        f"training did not start; the flow run is {here.state(run)}",
+    )
+    return run
+
+
+def _cancel(here: Platform, run: UUID) -> None:
+    """What the button in Prefect's UI does."""
+    with here.client() as client:
+        client.set_flow_run_state(run, Cancelling())
+    await_(lambda: here.state(run) != "Running", 30, "nobody took the cancellation")
+
+
+def _all_gone(here: Platform, besides: int = 0) -> None:
+    """Cancellation reaches the flow process with the worker's next look at its server (at most about 10 s)."""
+    served = {besides, *(p.pid for p in psutil.Process(besides).children(recursive=True))} if besides else set()
+    flow = [pid for pid, line in here.family().items() if "flow" in line and pid not in served]
+    await_(lambda: not any(psutil.pid_exists(pid) for pid in flow), 60, "the flow process did not end")
+    await_(lambda: not set(here.family()) - {besides}, 5, f"still alive after 5 s: {here.family()}")
+
+
+def _flow_process(here: Platform) -> int:
+    (pid,) = [pid for pid, line in here.family().items() if "flow_engine" in line or "prefect.engine" in line]
+    return pid
+
+
+def _deployed(here: Platform, name: str) -> bool:
+    with here.client() as client:
+        return any(f"zero_only/{found.name}" == name for found in client.read_deployments())
+
+
+def _tidy(here: Platform) -> None:
+    """The housekeeping flow, on the worker's machine."""
+    env = {**environment(here.home), "PREFECT_API_URL": here.url}
+    code = "from flows.housekeeping import housekeeping; housekeeping()"
+    done = subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def _steps(here: Platform) -> int:
+    """Steps that RL stages under way have trained."""
+    return sum(len(read_spool(path)) for path in here.home.glob("work/grpo-*/metrics.jsonl"))
+
+
+def _client(here: Platform) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{here.home / 'mlflow.db'}")
+
+
+def _tracked(here: Platform, run: UUID) -> set[str]:
+    """Status of the run's MLflow entry and of the stages below it that did not end well before."""
+    client = _client(here)
+    experiment = client.get_experiment_by_name("r1flow").experiment_id
+    (parent,) = client.search_runs([experiment], f"tags.`prefect.flow_run_id` = '{run}'")
+    below = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+    return {parent.info.status} | {stage.info.status for stage in below if stage.info.status != "FINISHED"}
+
+
+def _runs(here: Platform, status: str) -> list[str]:
+    """Our ids of the runs (not the stages) of that status, oldest first."""
+    client = _client(here)
+    experiment = client.get_experiment_by_name("r1flow").experiment_id
+    found = client.search_runs([experiment], f"attributes.status = '{status}'", order_by=["start_time ASC"])
+    return [run.data.tags["r1.run"] for run in found if "/" not in run.data.tags["r1.run"]]
