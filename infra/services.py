@@ -133,7 +133,7 @@ MLFLOW = Service(
         **DATABASE,
         **STORE,
         **QUIET,
-        "MLFLOW_BACKEND_STORE_URI": "postgresql://r1@{at[postgres]}/mlflow",
+        "MLFLOW_BACKEND_STORE_URI": "postgresql+psycopg://r1@{at[postgres]}/mlflow",
         "MLFLOW_AUTH_CONFIG_PATH": "{checkout}/infra/mlflow_auth.ini",
         "MLFLOW_AUTH_ADMIN_USERNAME": "r1",
         "MLFLOW_AUTH_ADMIN_PASSWORD": "{secret[mlflow]}",

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -27,7 +27,7 @@ class Stack:
 
     home: Path
     process: "subprocess.Popen[bytes]"
-    variables: dict[str, str]
+    variables: dict[str, str] = field(repr=False)
 
     @property
     def printed(self) -> str:
@@ -62,7 +62,8 @@ class Stack:
 def plain() -> dict[str, str]:
     """A shell of somebody who has set nothing."""
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "TZ") if name in os.environ}
-    return {**kept, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "COLUMNS": "160", "NO_COLOR": "1"}
+    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return {**kept, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": paths, "COLUMNS": "160", "NO_COLOR": "1"}
 
 
 @pytest.fixture(scope="package")

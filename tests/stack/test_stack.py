@@ -134,7 +134,7 @@ def test_a_deployment_runs_on_the_worker_from_another_shell_with_everything_on_s
 def test_its_tracking_runs_and_model_versions_are_in_postgresql(stack: Stack) -> None:
     with database(stack, "mlflow") as connection:
         names = {name for (name,) in connection.execute("SELECT name FROM runs WHERE status = 'FINISHED'")}
-        assert {"smoke-0", "r1_zero", "sft2"} <= names
+        assert {"smoke-0", "r1_zero", "dev3"} <= names
         [(points,)] = connection.execute("SELECT count(*) FROM metrics").fetchall()
         assert points > 0
         aliases = connection.execute("SELECT name, alias FROM registered_model_aliases").fetchall()
