@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from components.config.data import DataConfig as DataConfig
 from components.config.data import Name
@@ -130,6 +130,7 @@ class Recipe(Section):
     ``preset`` names the preset that fills whatever is not given: ``{"preset": "tiny", "seed": 1}`` is a whole recipe.
     """
 
+    model_config = ConfigDict(json_schema_extra={"required": ["preset"]})
     preset: str
     flow: Literal["r1", "r1_zero", "curate", "tiny_base", "ledger"] = "r1"
     description: str = ""

@@ -88,6 +88,8 @@ def test_a_recipe_needs_a_preset_name():
 def test_its_form_can_be_drawn():
     schema = Recipe.model_json_schema()
     assert {"preset", "seed", "grpo", "suites"} <= set(schema["properties"])
+    assert [name for name, part in {"Recipe": schema, **schema["$defs"]}.items() if "required" in part] == ["Recipe"]
+    assert schema["required"] == ["preset"]
     assert schema["$defs"]["GrpoConfig"]["properties"]["kl_weight"]["description"].startswith("beta of the KL term")
 
 
