@@ -93,9 +93,12 @@ def _checkpoint(shelf: Shelf, fingerprint: str) -> list[Link]:
         mean = f", mean reward {sum(rewards) / len(rewards):.2f}" if rewards else ""
         says = f"step {step}, the last: {len(rows)} completions of {len(names)} problems{mean}"
         links.append(Link("training step", f"{made.short} {_shard(made, step)}", says))
-        links += _rollouts(shelf, made, [row for row in rows if row["prompt_id"] == names[0]])
-    elif (taught := made.inputs.get("dataset")) and "sft.jsonl" in shelf.made(taught).files:
-        links += _taught(shelf, shelf.made(taught))
+        taught = next(
+            (row["prompt_id"] for row in rows if row["advantage"]), names[0]
+        )  # the first that taught anything
+        links += _rollouts(shelf, made, [row for row in rows if row["prompt_id"] == taught])
+    elif (teaching := made.inputs.get("dataset")) and "sft.jsonl" in shelf.made(teaching).files:
+        links += _taught(shelf, shelf.made(teaching))
     return [*links, _commit(made)]
 
 

@@ -57,8 +57,11 @@ def aha(tracked: Mapping[str, Tracked], shown: Iterable[tuple[str, int, str]]) -
     """
     if not tracked:
         return None
-    figures = [_figure(key, curve, tracked) for key, curve in CURVES]
+    lines = {key: {stage: by_step(found, key) for stage, found in tracked.items()} for key, _ in CURVES}
+    never = [curve.title.lower() for key, curve in CURVES if not _ever(lines[key])]
+    figures = [_figure(curve, lines[key]) for key, curve in CURVES if _ever(lines[key])]
     return {
+        "never": " and ".join(never),
         "figures": [*figures, _lengths(tracked)],
         "bands": [row for stage, found in tracked.items() for row in _band_rows(stage, found)],
         "firsts": firsts(tracked, set(shown)),
@@ -131,8 +134,11 @@ def address(stage: str, step: int, prompt_id: str, sample: int) -> str:
     return "#rollout/" + "/".join(quote(str(part), safe="") for part in (stage, step, prompt_id, sample))
 
 
-def _figure(key: str, curve: Curve, tracked: Mapping[str, Tracked]) -> CurveFigure:
-    lines = {stage: by_step(found, key) for stage, found in tracked.items()}
+def _ever(lines: Mapping[str, Sequence[tuple[float, float]]]) -> bool:
+    return any(value for points in lines.values() for _, value in points)
+
+
+def _figure(curve: Curve, lines: Mapping[str, Sequence[tuple[float, float]]]) -> CurveFigure:
     top = axis_top(max(value for points in lines.values() for _, value in points))
     panels = []
     for stage, points in lines.items():

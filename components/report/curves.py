@@ -41,6 +41,8 @@ class Curve:
     digits: int
     top: float | None = None
     """Upper end of the axis where it is known; the largest value otherwise."""
+    unless_zero: bool = False
+    """Left out for a stage in which it is 0 throughout: there it was not measured."""
 
 
 CURVES = (
@@ -49,7 +51,7 @@ CURVES = (
     Curve("length", "Response length", "mean tokens per completion", 1),
     Curve("language", "Language consistency", "share of the target language", 2, top=1.0),
     Curve("reflection", "Reflection", "share with a reflection word", 3),
-    Curve("kl", "KL to the reference", "nats per token", 4),
+    Curve("kl", "KL to the reference", "nats per token", 4, unless_zero=True),
     Curve("entropy", "Entropy", "nats per token", 2),
 )
 LINES = ((MUTED, ":"), (MUTED, "-"), (ACCENT, "--"), (ACCENT, "-"))
