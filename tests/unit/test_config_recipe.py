@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from components.config.merging import merge
 from components.config.presets import load_recipe, make_recipe
-from components.config.recipe import Recipe, merge, preset_names
+from components.config.recipe import Recipe, preset_names
 from components.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
