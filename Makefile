@@ -16,11 +16,13 @@ export DO_NOT_TRACK ?= 1
 # Without byte code every start would compile all of torch, Prefect and MLflow again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# What the full tests run, and the Debian packages that have it: a browser, the sandbox, compilers and interpreters.
-PROGRAMS := chromium bwrap setpriv prlimit python3 gcc g++ node
-PACKAGES := chromium bubblewrap libseccomp2 util-linux python3 gcc g++ libc6-dev nodejs
+# What the full tests run, and the Debian packages that have it: a browser, the sandbox, compilers, interpreters, a database.
+PROGRAMS := chromium bwrap setpriv prlimit python3 gcc g++ node postgres
+PACKAGES := chromium bubblewrap libseccomp2 util-linux python3 gcc g++ libc6-dev nodejs postgresql
+# Debian keeps PostgreSQL's programs off the PATH, in a folder of their version.
+POSTGRES = $(lastword $(sort $(wildcard /usr/lib/postgresql/*/bin)))
 
-.PHONY: demo test cpu test-cpu test-gpu check system test-long test-faults clean help
+.PHONY: demo test cpu test-cpu test-gpu check system stack test-stack test-long test-faults clean help
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -45,6 +47,12 @@ test-cpu: $(VENV)/.cpu   ## the tests of vLLM rollouts and DeepSpeed ranks
 test-gpu: $(VENV)/.dev   ## the tests that need a CUDA device
 	@$(BIN)/python -m pytest -m gpu
 
+stack: $(VENV)/.stack   ## PostgreSQL, S3, MLflow, Prefect and workers on this machine, until Ctrl-C
+	@PATH="$(abspath $(BIN)):$$PATH" exec $(BIN)/python -m infra.stack
+
+test-stack: $(VENV)/.dev $(VENV)/.stack   ## the stack as people use it: deploy, run, schedule, event; refusals; nothing left
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest tests/stack -m stack
+
 test-long: $(VENV)/.dev   ## the slow proofs: pre-training again, whole code benchmarks, the learning figures over three seeds
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -m slow
 	@$(BIN)/python benchmarks/learning.py --seeds 0 1 2 --json learning.json
@@ -53,7 +61,7 @@ test-faults: $(VENV)/.dev   ## kills at every point, exact resume
 	@$(BIN)/python -m pytest tests/faults -m "slow or not slow"
 
 system:   ## Debian packages that the full tests use, where apt and root are at hand
-	@missing=""; for program in $(PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	@missing=""; for program in $(PROGRAMS); do PATH="$$PATH:$(POSTGRES)" command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	if [ -z "$$missing" ]; then :; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; \
@@ -71,6 +79,10 @@ $(VENV)/.core: pyproject.toml constraints.txt $(UV)
 
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.core
 	@$(UV) pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)/.stack: pyproject.toml constraints.txt $(VENV)/.core
+	@$(UV) pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[stack]'
 	@touch $@
 
 $(VENV)/.cpu: pyproject.toml constraints.txt infra/cpu-overrides.txt $(VENV)/.dev

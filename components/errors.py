@@ -16,6 +16,7 @@
     |   |-- LeaseLostError     the lease of what is being computed went to somebody else
     |   `-- PromotionConflict  another model was promoted meanwhile
     |-- StageFailed            a stage's program ended badly; carries the tail of its log
+    |-- ServerFailed           a server that was started did not come up, or has ended; carries the tail of its log
     |-- ScoringError           too many completions could not be scored, through no fault of theirs
     |-- WeightSyncError        the sampler does not serve the trainer's weights
     |-- ConservationError      a step of curation lost rows, or made some
@@ -77,6 +78,10 @@ class PromotionConflict(StoreError):
 
 class StageFailed(R1Error):
     """A stage's program ended with an error or was killed."""
+
+
+class ServerFailed(R1Error):
+    """A server that was started here did not come up, or has ended."""
 
 
 class ScoringError(R1Error):

@@ -137,6 +137,14 @@ def report(run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id
 
 
 @app.command()
+def ui() -> None:
+    """Prefect's and MLflow's pages and the reports in a browser, until Ctrl-C; on this machine alone."""
+    from flows.commands.ui import show_pages
+
+    show_pages()
+
+
+@app.command()
 def compare(
     runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Ids' first digits, `last`, `last~1`.")],
 ) -> None:

@@ -53,7 +53,7 @@ def supervise(connection: socket.socket, imported: dict[str, str], warning: str 
     if warning:
         print(warning, file=sys.stderr, flush=True)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
-    wake = _wake_on_signals()
+    wake = wake_on_signals()
     warden_pid = os.getpid()
     program_pid = os.fork()
     if program_pid == 0:
@@ -63,7 +63,7 @@ def supervise(connection: socket.socket, imported: dict[str, str], warning: str 
     gc.disable()  # a collection would touch, and so copy, every page that is shared with the fork server
     with contextlib.suppress(BrokenPipeError):  # the flow is gone: the end of file comes next and is acted on
         lifeline.send({"warden": warden_pid, "program": program_pid})
-    report = _Tree(program_pid, lifeline, wake).tend()
+    report = Tree(program_pid, lifeline, wake).tend()
     with contextlib.suppress(BrokenPipeError):  # nobody is left to be told
         lifeline.send(report)
 
@@ -110,7 +110,7 @@ def _offer_to_oom_killer() -> None:
         Path("/proc/self/oom_score_adj").write_text("300", encoding="ascii")
 
 
-def _wake_on_signals() -> socket.socket:
+def wake_on_signals() -> socket.socket:
     """A socket on which a byte arrives, the signal's number, for each SIGCHLD, SIGTERM and SIGINT."""
     reader, writer = socket.socketpair()
     reader.setblocking(False)
@@ -121,13 +121,28 @@ def _wake_on_signals() -> socket.socket:
     return reader
 
 
-class _Tree:
-    """The program and all its descendants, from the warden's side."""
+class Tree:
+    """The program and all its descendants, from the warden's side.
 
-    def __init__(self, program_pid: int, lifeline: Channel, wake: socket.socket) -> None:
+    An order to stop is SIGTERM for all of them, or the signal ``gently`` for the program alone, which then ends its own
+    children; SIGKILL follows after ``grace_s``.
+    """
+
+    def __init__(
+        self,
+        program_pid: int,
+        lifeline: Channel,
+        wake: socket.socket,
+        *,
+        gently: signal.Signals | None = None,
+        grace_s: float = GRACE_S,
+    ) -> None:
         self._program_pid = program_pid
         self._lifeline = lifeline
         self._wake = wake
+        self._gently = gently
+        self._grace_s = grace_s
+        self._all_asked = False
         self._orphaned = False  # the flow is gone
         self._kill_at = math.inf
         self._report: dict[str, Any] = {"status": None, "max_rss": 0, "survivors": []}
@@ -136,7 +151,7 @@ class _Tree:
         """Wait for the program or an order to stop; then end what is left of the tree. The report."""
         while self._reap():
             if self._report["status"] is not None:
-                self._stop()
+                self._stop_all()
             if time.monotonic() >= self._kill_at:
                 rest = tree.descendants(os.getpid())
                 tree.send_all(rest, signal.SIGKILL)
@@ -174,9 +189,19 @@ class _Tree:
                 self._kill_at = time.monotonic()
 
     def _stop(self) -> None:
+        """Carry out an order to stop, once."""
+        if self._gently is None:
+            self._stop_all()
+        elif self._kill_at == math.inf:
+            self._kill_at = time.monotonic() + self._grace_s
+            program = [process for process in tree.descendants(os.getpid()) if process.pid == self._program_pid]
+            tree.send_all(program, self._gently)
+
+    def _stop_all(self) -> None:
         """SIGTERM for all, once; SIGKILL follows after the grace."""
-        if self._kill_at == math.inf:
-            self._kill_at = time.monotonic() + GRACE_S
+        if not self._all_asked:
+            self._all_asked = True
+            self._kill_at = min(self._kill_at, time.monotonic() + (self._grace_s if self._gently is None else GRACE_S))
             tree.send_all(tree.descendants(os.getpid()), signal.SIGTERM)
 
 

@@ -58,6 +58,5 @@ def places(summary: dict[str, Any], settings: Settings) -> dict[str, str]:
     return {
         **({"report": f"r1 report {summary['run']}   ({report})"} if report else {}),
         "store": settings.store_uri,
-        "MLflow": f"mlflow ui --backend-store-uri {settings.tracking_uri}",
-        "Prefect": f"PREFECT_HOME={settings.home / 'prefect'} prefect server start",
+        "pages": "r1 ui   (Prefect, MLflow and the reports in a browser)",
     }
