@@ -12,6 +12,7 @@ from typing import Any
 
 from components.errors import StoreUnavailable
 from components.plan.bill import cost_metrics
+from components.redact import redact
 from components.store.artifact import all_artifacts, materialize, read_manifest
 from components.store.manifest import ArtifactRef, Manifest
 from components.store.objects import ObjectStore
@@ -54,7 +55,7 @@ def reindex(store: ObjectStore, uri: str, experiment: str, *, outboxes: Path, ca
         Delivery(mirror).recover(outboxes)
     except Outage as error:
         raise StoreUnavailable(
-            f"MLflow at {uri} cannot be reached, so there is nothing to rebuild into: {error}"
+            f"MLflow at {redact(uri)} cannot be reached, so there is nothing to rebuild into: {error}"
         ) from error
     manifests = {ref.fingerprint: read_manifest(store, ref) for ref in all_artifacts(store)}
     summaries = _summaries(store)

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from components.config.recipe import Recipe
 from components.config.settings import Settings
+from components.redact import redact
 from components.report.stages import Metrics, in_recipe_order, share_interval, stage_rows
 
 
@@ -58,6 +59,6 @@ def places(summary: dict[str, Any], settings: Settings) -> dict[str, str]:
     return {
         **({"report": f"r1 report {summary['run']}   ({report})"} if report else {}),
         "store": settings.store_uri,
-        "MLflow": f"mlflow ui --backend-store-uri {settings.tracking_uri}",
+        "MLflow": f"mlflow ui --backend-store-uri {redact(settings.tracking_uri)}",
         "Prefect": f"PREFECT_HOME={settings.home / 'prefect'} prefect server start",
     }
