@@ -13,6 +13,7 @@ from rich.table import Table
 from components.config.settings import Settings
 from components.errors import R1Error, UserError
 from components.models import describe_device
+from components.redact import redact
 from components.store.objects import open_store
 
 NEEDED = ("torch", "transformers", "prefect", "mlflow", "s3fs", "math-verify", "pyarrow")
@@ -88,9 +89,8 @@ def _tracking(settings: Settings) -> Finding:
 
     Tracking(settings.tracking_uri, settings.experiment, settings.outboxes).recover()
     reached = Mirror(settings.tracking_uri, settings.experiment).reachable()
-    return Finding(
-        "MLflow", reached, f"{settings.tracking_uri}{'' if reached else ' cannot be reached; set R1_MLFLOW_URI'}"
-    )
+    where = redact(settings.tracking_uri)
+    return Finding("MLflow", reached, f"{where}{'' if reached else ' cannot be reached; set R1_MLFLOW_URI'}")
 
 
 def _champions(settings: Settings) -> Finding:
@@ -102,7 +102,7 @@ def _champions(settings: Settings) -> Finding:
         models = promoted_models(store)
         wrong = [line for model in models for line in registry.differences(store, model)]
     except Exception as error:  # whatever store or MLflow raise: the findings above name the cause
-        return Finding("champions", False, f"not compared: {error}", needed=False)
+        return Finding("champions", False, redact(f"not compared: {error}"), needed=False)
     mend = f"{'; '.join(wrong)}: `r1 reindex` makes MLflow follow the promotion log"
     return Finding("champions", not wrong, mend if wrong else f"{len(models)} in the log, MLflow agrees")
 
