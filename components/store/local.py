@@ -126,6 +126,10 @@ class LocalStore:
             _sync_directory(target.parent)
             return True
 
+    def written_at(self, key: str) -> float:
+        with explaining("look at", self._name(key)):
+            return self._existing(key).stat().st_mtime
+
     def abort_uploads(self, older_than_s: float) -> int:
         """Nothing: temporary files of dead processes go with the next ``list``."""
         return 0

@@ -87,6 +87,10 @@ class ObjectStore(Protocol):
         """Compare-and-swap: ``new`` takes the place of exactly ``old``, else False. For leases alone."""
         ...
 
+    def written_at(self, key: str) -> float:
+        """When the object was written by the store's own clock, in seconds since the epoch, to the second."""
+        ...
+
     def abort_uploads(self, older_than_s: float) -> int:
         """Throw away the parts of uploads that began so long ago and never ended (they cost as objects do); how many."""
         ...
@@ -215,6 +219,12 @@ class S3Store:
                 return False
             # Refused: the object changed after its ETag was taken. The next round compares what lies there now.
         return False
+
+    def written_at(self, key: str) -> float:
+        head = self._head(key)
+        if head is None:
+            raise ObjectMissingError(f"there is no object {self.uri}/{key}")
+        return float(head["LastModified"].timestamp())
 
     def abort_uploads(self, older_than_s: float) -> int:
         stale: list[dict[str, str]] = []
