@@ -92,11 +92,29 @@ def show(
 
 
 @app.command()
-def lineage(ref: Annotated[str, typer.Argument(help="kind/fingerprint, a fingerprint's start, or a URI.")]) -> None:
-    """The tree of artifacts that an artifact was made from."""
-    from flows.commands.store import show_lineage
+def lineage(
+    ref: Annotated[str, typer.Argument(help="kind/fingerprint, a fingerprint's start, or a URI.")],
+    row: Annotated[
+        str | None, typer.Option(metavar="PROBLEM", help="A row of an evaluation, an RL stage or a dataset.")
+    ] = None,
+) -> None:
+    """The tree of artifacts that an artifact was made from; of one row the way back to rollouts, dataset row and source."""
+    if row is None:
+        from flows.commands.store import show_lineage
 
-    show_lineage(ref)
+        show_lineage(ref)
+    else:
+        from flows.commands.lineage import show_walk
+
+        show_walk(ref, row)
+
+
+@app.command()
+def suites() -> None:
+    """The evaluation suites that are shipped; a recipe takes one by `known` in a section of `suites`."""
+    from flows.commands.suites import list_suites
+
+    list_suites()
 
 
 @app.command()
@@ -252,7 +270,7 @@ def evaluate(
 
 @lake.command("query")
 def lake_query(
-    sql: Annotated[str, typer.Argument(help="One SELECT over rollouts, evaluations and rescored.")],
+    sql: Annotated[str, typer.Argument(help="One SELECT over rollouts, evaluations, rescored, aha and aha_words.")],
     json_lines: Annotated[bool, typer.Option("--json", help="All rows, as JSON lines.")] = False,
 ) -> None:
     """Ask the lake: SQL over every rollout and every answer of an evaluation in the store."""

@@ -58,7 +58,6 @@ TRACKING = {
 }
 USER = {
     "R1_HOME": "{home}",
-    "R1_CHECKOUT": "{checkout}",
     "R1_STORE": f"s3://{BUCKET}/store",
     **STORE,
     **TRACKING,

@@ -83,7 +83,9 @@ def _crash(lease: LeftOver) -> int:
         dead = [run for run in found.values() if run.state_type in ALIVE]
         for run in dead:
             where = {"flow_run_filter": FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))}
-            running = TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=[StateType.RUNNING])))
+            running = TaskRunFilter(
+                state=TaskRunFilterState(type=TaskRunFilterStateType(any_=[StateType.RUNNING]), name=None)
+            )
             for started in client.read_task_runs(**where, task_run_filter=running):
                 client.set_task_run_state(started.id, Crashed(message="the run's process is dead"), force=True)
             client.set_flow_run_state(run.id, Crashed(message=f"its process is dead: {lease.holder}"), force=True)

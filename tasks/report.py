@@ -6,13 +6,15 @@ from prefect.artifacts import create_link_artifact, create_table_artifact
 
 from components.config.conformance import conformance
 from components.config.recipe import Recipe
+from components.lake.made import made_of
+from components.store.artifact import read_manifest
 from tasks.session import StageOutcome, current_session
 from tasks.shown import shown
 from tasks.stage import Work, stage
 from tasks.summary import run_summary
 
 
-@stage("report", version="1")
+@stage("report", version="2")
 def make_report(recipe: Recipe, name: str) -> Work:
     """One HTML page over everything that the session has computed so far."""
     session = current_session()
@@ -32,6 +34,7 @@ def make_report(recipe: Recipe, name: str) -> Work:
             }
             for o in outcomes
         ],
+        "made": {o.name: asdict(made_of(read_manifest(session.store, o.ref), o.name)) for o in outcomes},
     }
     return Work(name, "report", recipe, {"suites": list(recipe.suites)}, {o.name: o.ref for o in outcomes}, notes=notes)
 

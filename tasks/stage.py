@@ -136,6 +136,7 @@ def _run(kind: str, version: str, work: Work, session: Session) -> StageOutcome:
         manifest = verify(session.store, ref)
         metrics, cost = manifest.metrics, _cost(manifest)
         _log_reused(session, work, kind, ref, metrics)
+        _checkpoints(session, kind, address).clear()  # of a run that died between publication and tidying up
     else:
         ref, reused = _compute_once(kind, version, address, work, settings, session)
         manifest = verify(session.store, ref) if reused else read_manifest(session.store, ref)
@@ -199,7 +200,7 @@ def _compute(
     directory: Path,
     lease: Lease,
 ) -> ArtifactRef:
-    checkpoints = f"checkpoints/{kind}/{address[:16]}"
+    checkpoints = _checkpoints(session, kind, address)
     out = directory / "out"
     shutil.rmtree(out, ignore_errors=True)
     inputs = {
@@ -213,7 +214,7 @@ def _compute(
         "out": str(out),
         "work": str(directory),
         "store": session.settings.store_uri,
-        "checkpoints": checkpoints,
+        "checkpoints": checkpoints.prefix,
         "scorers": work.recipe.run.scorers,
         "notes": dict(work.notes),
         **settings,
@@ -265,7 +266,7 @@ def _compute(
     finally:
         session.purse.ended(address)
         session.tracking.finish(run_id, status)
-    Checkpoints(session.store, checkpoints).clear()
+    checkpoints.clear()
     shutil.rmtree(directory, ignore_errors=True)
     return ref
 
@@ -336,6 +337,11 @@ def _log_reused(
     session.tracking.log_summary(run_id, _numbers(metrics))
     session.tracking.set_tags(run_id, {"r1.artifact": ref.uri, **proof_tags(kind, metrics)})
     session.tracking.finish(run_id, "FINISHED")
+
+
+def _checkpoints(session: Session, kind: str, address: str) -> Checkpoints:
+    """All that a program keeps on the store until its result is published: states and the lake's shards."""
+    return Checkpoints(session.store, f"checkpoints/{kind}/{address[:16]}")
 
 
 def _cost(manifest: Manifest) -> Spent | None:

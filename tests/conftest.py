@@ -11,6 +11,7 @@ import pytest
 from filelock import FileLock
 
 from tests.runs import run_recipe
+from tests.security.canaries import SECRETS
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -42,12 +43,15 @@ class Ran:
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    """One smoke run of the whole recipe for all tests and test processes; tests that harm its store work on a copy."""
+    """One smoke run of the whole recipe for all tests and test processes; tests that harm its store work on a copy.
+
+    Its environment has secrets in it, so that ``tests/security`` can look for them in what it left behind.
+    """
     mine = tmp_path_factory.getbasetemp()
     home = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "smoke"
     with FileLock(f"{home}.lock"):
         summary = home / "summary.json"
         if not summary.exists():
             home.mkdir(exist_ok=True)
-            run_recipe(home, "smoke")
+            run_recipe(home, "smoke", extra=SECRETS)
     return Ran(home, json.loads(summary.read_text()))

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "flows.cli", *arguments]
 
 
-def environment(home: Path, path: Path | None = None) -> dict[str, str]:
-    """A home of its own; ``path`` is put on the Python path."""
+def environment(home: Path, path: Path | None = None, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A home of its own; ``path`` is put on the Python path, ``extra`` variables stand beside."""
     paths = os.pathsep.join(map(str, filter(None, (ROOT, path))))
     keep = {k: v for k, v in os.environ.items() if not k.startswith(("R1_", "PREFECT_", "MLFLOW_"))}
     return {
@@ -24,14 +25,21 @@ def environment(home: Path, path: Path | None = None) -> dict[str, str]:
         "PYTHONPATH": paths,
         "COLUMNS": "160",
         "NO_COLOR": "1",
+        **(extra or {}),
     }
 
 
-def r1(home: Path, *arguments: str, timeout: float = 400, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+def r1(
+    home: Path,
+    *arguments: str,
+    timeout: float = 400,
+    path: Path | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; output captured."""
     return subprocess.run(
         command(*arguments),
-        env=environment(home, path),
+        env=environment(home, path, extra),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -40,11 +48,14 @@ def r1(home: Path, *arguments: str, timeout: float = 400, path: Path | None = No
     )
 
 
-def run_recipe(home: Path, preset: str, *overrides: str, timeout: float = 400) -> dict[str, Any]:
-    """`r1 run`, which has to succeed; the summary it wrote."""
+def run_recipe(
+    home: Path, preset: str, *overrides: str, timeout: float = 400, extra: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """`r1 run`, which has to succeed; the summary it wrote. What it printed lies beside."""
     summary = home / "summary.json"
     sets = [part for override in overrides for part in ("--set", override)]
-    done = r1(home, "run", preset, *sets, "--json", str(summary), timeout=timeout)
+    done = r1(home, "run", preset, *sets, "--json", str(summary), timeout=timeout, extra=extra)
+    (home / "console.txt").write_text(done.stdout + done.stderr)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     result: dict[str, Any] = json.loads(summary.read_text())
     return result

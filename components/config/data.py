@@ -8,13 +8,15 @@ from components.config.section import Count, Positive, Section, Share
 from components.data.schema import LANGUAGE, Verifier
 
 Format = Literal["jsonl", "json", "csv", "tsv", "parquet"]
+TestsForm = Literal["own", "humaneval", "mbpp", "livecodebench"]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
 class ColumnMapping(Section):
     """Which columns of a source become which fields of a row. `a.b` is column `b` of what column `a` holds."""
 
-    prompt: str = "prompt"
+    prompt: str | tuple[str, ...] = "prompt"
+    """Several are joined by blank lines, empty ones left out."""
     messages: str | None = None
     """A conversation (a list of role and content) in place of `prompt`."""
     answer: str = "answer"
@@ -22,6 +24,8 @@ class ColumnMapping(Section):
     """Take what stands after the last such marker (GSM8K: `####`)."""
     answer_boxed: bool = False
     """The answer is the last `\\boxed{}` of its column (MATH's solutions)."""
+    wrong_choices: tuple[str, ...] = ()
+    """They make the problem multiple choice: these and `answer` become (A), (B), ... behind the prompt, the answer a letter."""
     id: str | None = None
     level: str | None = None
     language: str | None = None
@@ -30,6 +34,8 @@ class ColumnMapping(Section):
     verifier_args: str | None = None
     tests: str | None = None
     """Tests of programs, for the verifier `code`; default `tests`."""
+    tests_as: TestsForm = "own"
+    """`own`: in that column, as `r1 verify` takes them; else whatever columns HumanEval, MBPP or LiveCodeBench have them in."""
 
 
 class SourceConfig(Section):
@@ -39,6 +45,8 @@ class SourceConfig(Section):
     """JSONL, JSON, CSV, TSV or Parquet; the first four also as .gz or .zst; local, s3:// or hf://."""
     format: Format | None = None
     """Where the file's name does not say it."""
+    header: tuple[str, ...] = ()
+    """Names of the columns of a CSV or TSV file that has no line of them; TSV is without quotes then."""
     hub: Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*(/\w[\w.-]*)?$")] | None = None
     """Id of a dataset on the Hugging Face hub."""
     revision: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")] | None = None

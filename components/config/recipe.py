@@ -4,11 +4,12 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from components.config.data import DataConfig as DataConfig
 from components.config.data import Name
 from components.config.engine import EngineConfig
+from components.config.merging import merge
 from components.config.section import Count, ModelName, Positive, Section, Weight
 from components.config.stages import (
     ColdStartConfig,
@@ -130,6 +131,7 @@ class Recipe(Section):
     ``preset`` names the preset that fills whatever is not given: ``{"preset": "tiny", "seed": 1}`` is a whole recipe.
     """
 
+    model_config = ConfigDict(json_schema_extra={"required": ["preset"]})
     preset: str
     flow: Literal["r1", "r1_zero", "curate", "tiny_base", "ledger"] = "r1"
     description: str = ""
@@ -194,17 +196,3 @@ NEEDS = {
     "ledger": (),
     "tiny_base": ("pretrain", "pretrain_student", "suites"),
 }
-
-
-WHOLE = ("mixture", "problems")
-
-
-def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """``above`` over ``below``, section by section; a table of shares or counts (WHOLE) is replaced as one."""
-    merged = dict(below)
-    for key, value in above.items():
-        old = merged.get(key)
-        merged[key] = (
-            merge(old, value) if key not in WHOLE and isinstance(old, dict) and isinstance(value, dict) else value
-        )
-    return merged

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from components.errors import ConfigError
@@ -18,8 +18,8 @@ class Settings(BaseSettings):
     """Local state: work directories, caches, the default store and databases."""
     store: str = ""
     """Object store: a path, `file://...` or `s3://bucket/prefix`. Default: `<home>/store`."""
-    mlflow_uri: str = ""
-    """MLflow tracking server or database. Default: SQLite in `<home>`."""
+    mlflow_uri: SecretStr = SecretStr("")
+    """MLflow tracking server or database; it may hold a password. Default: SQLite in `<home>`."""
     experiment: str = "r1flow"
     """MLflow experiment."""
     prefect_api_url: str = ""
@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     """Money per device-hour by device, in place of the table's: `R1_PRICES='{"H100": 1.9, "cpu": 0.03}'`. `cpu` is one core."""
     power: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
     """Watts by device, in the same form."""
+    child_env: str = ""
+    """Variables that stages' programs may see beside what computing, S3 and the hub need, as patterns: `MY_KEY,JUDGE_*`."""
     sandbox: Literal["", "bubblewrap", "rlimits"] = ""
     """What programs run in. Default: bubblewrap, and nothing where it does not work; `rlimits` isolates nothing."""
 
@@ -45,7 +47,7 @@ class Settings(BaseSettings):
 
     @property
     def tracking_uri(self) -> str:
-        return self.mlflow_uri or f"sqlite:///{self.home / 'mlflow.db'}"
+        return self.mlflow_uri.get_secret_value() or f"sqlite:///{self.home / 'mlflow.db'}"
 
     @property
     def cache(self) -> Path:

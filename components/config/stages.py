@@ -1,13 +1,15 @@
 """The settings of single stages: frozen, checked when they are read, and part of the stage's fingerprint."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from components.config.data import SourceConfig
 from components.config.difficulty import LedgerConfig as LedgerConfig
 from components.config.grpo import GrpoConfig as GrpoConfig
+from components.config.merging import merge
 from components.config.section import Count, Positive, Section, Share, Weight
+from components.config.suites import known_suite
 from components.engines.schedule import Schedule
 
 
@@ -78,11 +80,15 @@ class RejectConfig(Section):
 class SuiteConfig(Section):
     """One evaluation suite and its protocol."""
 
+    known: str | None = Field(default=None, exclude=True)
+    """A suite that is shipped (`r1 suites`): its file says whatever is not given here. Read, it is forgotten."""
     skill: str = "main"
     source: SourceConfig | None = None
     """Its problems, where neither `data.against` nor the tiny world has them."""
     problems: Count = 256
     """The first so many of its source; training problems are held against all of them."""
+    prompt: str = "{prompt}"
+    """How a problem is asked, before the recipe's template: `{prompt}` is its text, `{tests}` the tests of its program."""
     samples: Count = 16
     """k: pass@1 is the mean over k, cons@k the majority of k."""
     temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.6
@@ -90,6 +96,19 @@ class SuiteConfig(Section):
     max_tokens: Count = 32768
     version: str = "1"
     """Raised whenever a change could move the suite's figures."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_file(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("known"), str):
+            return merge(known_suite(data["known"]), {name: value for name, value in data.items() if name != "known"})
+        return data
+
+    @model_validator(mode="after")
+    def _asks(self) -> "SuiteConfig":
+        if "{prompt}" not in self.prompt:
+            raise ValueError("prompt must hold {prompt}, where the problem's text goes")
+        return self
 
 
 class GateConfig(Section):

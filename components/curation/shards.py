@@ -97,7 +97,10 @@ class Band:
 
     def __iter__(self) -> Iterator[Hashes]:
         for band in range(self._num if self._shards else 0):
-            yield np.concatenate([np.load(shard / f"{self._name}.npy", mmap_mode="r")[band] for shard in self._shards])
+            yield np.concatenate([self._load(shard)[band] for shard in self._shards])
+
+    def _load(self, shard: Path) -> npt.NDArray[np.generic]:
+        return np.load(shard / f"{self._name}.npy", mmap_mode="r", allow_pickle=False)
 
 
 class Sets:

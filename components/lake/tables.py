@@ -1,7 +1,8 @@
 """Which Parquet files of a store belong to which table, and what their artifacts say about them.
 
 ``rollouts`` are the lakes of RL stages, ``evaluations`` the answers of evaluations, ``rescored`` the verdicts of
-``r1 rescore``. Every row of a file gets its artifact's facts as columns.
+``r1 rescore``, ``aha`` and ``aha_words`` what reports have counted in the lakes. Every row of a file gets its artifact's
+facts as columns.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from components.store.objects import ObjectStore
 SHARD = re.compile(r"lake/steps-\d+-\d+\.parquet")
 ANSWERS = re.compile(r"([^/]+)\.parquet")
 RESCORED = "rescored.parquet"
+COUNTED = {"aha.parquet": "aha", "aha_words.parquet": "aha_words"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ def _described(
         return "evaluations", tuple((facts | {"model": given("model"), "suite": suite[1]}).items())
     if manifest.kind == "rescore" and path == RESCORED:
         return "rescored", (("rescore", ref.short), ("verifier", str(manifest.config["verifier"])[:12]))
+    if manifest.kind == "report" and path in COUNTED:
+        return COUNTED[path], (("report", ref.short), ("run", common["run"]))
     return None
 
 

@@ -21,8 +21,9 @@ from typing import Any, Self
 from components.errors import StageFailed
 from components.launch import outcome, tree
 from components.launch.child import check_name
+from components.launch.environment import python_environment
 from components.launch.lifeline import START_S, Channel
-from components.launch.preload import ForkServer, python_command, python_environment
+from components.launch.preload import ForkServer, python_command
 from components.launch.warden import GRACE_S, KILL_S
 
 MARGIN_S = 5.0
@@ -49,8 +50,8 @@ def run_program(
     is forked from it, without one it is a fresh interpreter. ``timeout_s`` counts from the program's start. ``poll`` is
     called about every ``poll_every_s`` and once after the end, in this thread.
 
-    Raises the ``UserError`` that the program raised; ``StageFailed`` for every other failure, a crash, the time-out
-    and a cancel, with the end of the log; ``ValueError`` for a name outside ``components.programs``.
+    Raises the ``UserError`` or ``StoreUnavailable`` that the program raised; ``StageFailed`` for every other failure, a
+    crash, the time-out and a cancel, with the end of the log; ``ValueError`` for a name outside ``components.programs``.
     """
     check_name(program)
     work = work.resolve()

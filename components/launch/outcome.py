@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import traceback
 from pathlib import Path
@@ -13,6 +14,8 @@ TAIL_LINES = 25
 """Enough for a native crash, whose stack ends with ten frames of this package."""
 TAIL_BYTES = 32768
 LINE_CHARS = 400
+FULL_BYTES = 1 << 20
+"""A disk with less room than this counts as full: whatever has failed there has most likely failed for that."""
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -45,8 +48,9 @@ def failure(error: BaseException) -> dict[str, Any]:
 def read_metrics(program: str, work: Path, report: dict[str, Any], log_start: int) -> dict[str, Any]:
     """The metrics of a program that has ended.
 
-    ``report`` is the warden's: ``status`` is the exit code, or minus the signal. Raises the ``UserError`` that the
-    program raised, or ``StageFailed`` with the end of the log.
+    ``report`` is the warden's: ``status`` is the exit code, or minus the signal. Raises the ``UserError`` that the program
+    raised; ``StoreUnavailable`` where it met that, so that the stage is tried again and goes on from its last checkpoint;
+    else ``StageFailed``. The last two carry the end of the log.
     """
     path = work / "exit.json"
     left = read_json(path) if path.exists() else {}
@@ -55,8 +59,20 @@ def read_metrics(program: str, work: Path, report: dict[str, Any], log_start: in
         return metrics
     if left.get("user_error"):
         raise getattr(errors, left["error_type"])(left["message"])
+    if left.get("error_type") == errors.StoreUnavailable.__name__:
+        raise errors.StoreUnavailable(f"{program}: {left['message']}\n{log_tail(work / 'log.txt', log_start)}")
     what = f"failed with {left['error_type']}: {left['message']}" if left.get("ok") is False else _ending(report)
-    raise errors.StageFailed(f"{program} {what}\n{log_tail(work / 'log.txt', log_start)}")
+    raise errors.StageFailed(f"{program} {what}{_full_disk(work)}\n{log_tail(work / 'log.txt', log_start)}")
+
+
+def _full_disk(work: Path) -> str:
+    """What to add where there is no room left for a program's files."""
+    free = shutil.disk_usage(work).free
+    return (
+        f"; {work} has {free:,} bytes left: free space there, or set R1_HOME to a larger disk"
+        if free < FULL_BYTES
+        else ""
+    )
 
 
 def _ending(report: dict[str, Any]) -> str:

@@ -13,10 +13,10 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Self
 
 from components.errors import StageFailed
+from components.launch.environment import python_environment
 from components.launch.forker import IMPORT_ENV
 from components.launch.lifeline import START_S, Channel
 
@@ -28,13 +28,6 @@ logger = logging.getLogger(__name__)
 def python_command(module: str, *arguments: str) -> list[str]:
     """The argv that runs ``module`` in this interpreter, without the working directory on the import path."""
     return [sys.executable, "-P", "-m", module, *arguments]
-
-
-def python_environment() -> dict[str, str]:
-    """This process's environment, with the directory that holds ``components`` first on PYTHONPATH."""
-    root = str(Path(__file__).resolve().parents[2])
-    rest = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", root)]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([root, *rest])}
 
 
 class ForkServer:

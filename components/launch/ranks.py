@@ -32,8 +32,9 @@ import psutil
 
 from components.errors import ConfigError, StageFailed
 from components.launch import child, outcome, tree
+from components.launch.environment import python_environment
 from components.launch.prctl import ON_LINUX, PR_SET_PDEATHSIG, prctl
-from components.launch.preload import python_command, python_environment
+from components.launch.preload import python_command
 
 POLL_S = 0.05
 LAUNCHER_S = 2.0

@@ -19,9 +19,10 @@ from typing import Any, Self
 
 from components.errors import ServerFailed
 from components.launch import tree
+from components.launch.environment import python_environment
 from components.launch.lifeline import Channel
 from components.launch.outcome import log_tail
-from components.launch.preload import python_command, python_environment
+from components.launch.preload import python_command
 from components.launch.probe import answers
 from components.launch.warden import GRACE_S, KILL_S
 

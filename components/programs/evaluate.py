@@ -12,6 +12,7 @@ from components.config.stages import SuiteConfig
 from components.data.files import load_rows
 from components.data.schema import Row
 from components.evals.answers import extract_answer
+from components.evals.asking import asked
 from components.evals.contamination import load_flags
 from components.evals.figures import Problem, Sample, suite_figures
 from components.evals.vote import Vote, votes
@@ -47,7 +48,9 @@ def evaluate(spec: Spec, lm: LanguageModel, name: str, suite: SuiteConfig, rows:
     k = suite.samples
     repeated = [row for row in rows for _ in range(k)]
     requests = [
-        Request(lm.encode_prompt(row), derive_seed(SAMPLE_SEED, name, suite.version, row.id, index % k))
+        Request(
+            lm.encode_prompt(asked(row, suite.prompt)), derive_seed(SAMPLE_SEED, name, suite.version, row.id, index % k)
+        )
         for index, row in enumerate(repeated)
     ]
     with scoring(spec, lm, {"accuracy": 1.0}) as score, lm.sampler(spec) as sampler:

@@ -1,5 +1,6 @@
 """A training program's memory: metrics per step, lake shards, checkpoints, and how to go on from the last one."""
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -12,7 +13,7 @@ from transformers import PreTrainedModel
 from components.engines import ranks
 from components.engines.base import Engine
 from components.engines.state import load_state, save_state
-from components.errors import BudgetExhausted
+from components.errors import BudgetExhausted, ConfigError, IntegrityError, ObjectMissingError
 from components.programs.spec import STOP, Spec
 from components.rl.meter import reproducible
 from components.rollout import lake
@@ -23,6 +24,9 @@ from components.store.objects import open_store
 from components.tracking.metrics import Spool, read_spool
 
 HISTORY = "history.jsonl"
+SHARDS = "lake.json"
+"""In a checkpoint: the lake's shards so far with their sha256. They lie beside the checkpoints, which keep a few steps alone."""
+_MEND = "restore it from a copy, or delete this stage's checkpoints and run it again"
 
 
 class Ahead(Protocol):
@@ -55,6 +59,7 @@ class Journal:
         self._history: list[str] = []
         self._unsaved: list[tuple[int, Sequence[Group]]] = []
         self._lake = spec.out / "lake"
+        self._shards: dict[str, str] = {}
         self._writes = ranks.rank() == 0
         spec.out.mkdir(parents=True, exist_ok=True)
 
@@ -72,10 +77,11 @@ class Journal:
                 self._history = (directory / HISTORY).read_text().splitlines()
                 if self._writes:
                     self._unsaved = read_unsaved(directory)
+                    self._shards = _read_shards(directory)
         if self._writes:
             self._spool.truncate_after(step)
             self._refill_spool()
-            self._restore_lake(step)
+            self._restore_lake()
         ranks.barrier()
         return step
 
@@ -120,6 +126,7 @@ class Journal:
                 return
             (directory / HISTORY).write_text("\n".join(self._history) + "\n")
             write_unsaved(directory, self._unsaved)
+            (directory / SHARDS).write_text(json.dumps(self._shards))
             self._checkpoints.save(step, directory)
 
     def _flush_lake(self) -> None:
@@ -129,6 +136,7 @@ class Journal:
         lake.write_shard(self._lake / name, self._unsaved)
         if not self._store.exists(self._shard_key(name)):
             self._store.put_file(self._lake / name, self._shard_key(name))
+        self._shards[name] = _sha256(self._lake / name)
         self._unsaved = []
 
     def _refill_spool(self) -> None:
@@ -138,16 +146,38 @@ class Journal:
                 metrics = json.loads(line)
                 self._spool.append(int(metrics.pop("step")), metrics)
 
-    def _restore_lake(self, step: int) -> None:
-        """The shards up to ``step``, from the store; anything later was never made durable and is sampled again."""
+    def _restore_lake(self) -> None:
+        """The shards that the checkpoint names, from the store, every byte verified; anything later is sampled again.
+
+        IntegrityError names a shard that is damaged or missing.
+        """
         shutil.rmtree(self._lake, ignore_errors=True)
         for key in self._store.list(f"{self.spec.checkpoints}/lake"):
-            name = key.rsplit("/", 1)[1]
-            if int(name.removesuffix(".parquet").rsplit("-", 1)[1]) <= step:
-                self._lake.mkdir(parents=True, exist_ok=True)
-                self._store.get_file(key, self._lake / name)
-            else:
+            if key.rsplit("/", 1)[1] not in self._shards:
                 self._store.delete(key)
+        for name, expected in self._shards.items():
+            where = f"{self._store.uri}/{self._shard_key(name)}"
+            try:
+                self._store.get_file(self._shard_key(name), self._lake / name)
+            except ObjectMissingError as error:
+                raise IntegrityError(f"{where} is missing: sha256 expected {expected}, found none; {_MEND}") from error
+            if (found := _sha256(self._lake / name)) != expected:
+                raise IntegrityError(f"{where} is damaged: sha256 expected {expected}, found {found}; {_MEND}")
 
     def _shard_key(self, name: str) -> str:
         return f"{self.spec.checkpoints}/lake/{name}"
+
+
+def _read_shards(directory: Path) -> dict[str, str]:
+    path = directory / SHARDS
+    if not path.exists():
+        raise ConfigError(
+            f"the checkpoint has no {SHARDS}: a version before this one made it; delete this stage's checkpoints"
+        )
+    shards: dict[str, str] = json.loads(path.read_text())
+    return shards
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

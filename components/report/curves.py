@@ -41,6 +41,8 @@ class Curve:
     digits: int
     top: float | None = None
     """Upper end of the axis where it is known; the largest value otherwise."""
+    unless_zero: bool = False
+    """Left out for a stage in which it is 0 throughout: there it was not measured."""
 
 
 CURVES = (
@@ -49,8 +51,11 @@ CURVES = (
     Curve("length", "Response length", "mean tokens per completion", 1),
     Curve("language", "Language consistency", "share of the target language", 2, top=1.0),
     Curve("reflection", "Reflection", "share with a reflection word", 3),
+    Curve("kl", "KL to the reference", "nats per token", 4, unless_zero=True),
     Curve("entropy", "Entropy", "nats per token", 2),
 )
+LINES = ((MUTED, ":"), (MUTED, "-"), (ACCENT, "--"), (ACCENT, "-"))
+"""Of drawings with several lines: colour and form of each, in their order."""
 
 
 def series(history: Sequence[Metrics], key: str) -> list[tuple[float, float]]:
@@ -79,6 +84,21 @@ def axis_top(largest: float) -> float:
     return round(next(m for m in (1, 1.5, 2, 3, 4, 5, 6, 8, 10, 10.1) if m * scale >= largest * 0.999999) * scale, 12)
 
 
+def lines_plot(
+    name: str, lines: Sequence[Sequence[tuple[float, float]]], *, last: float, top: float, label: str
+) -> str:
+    """Up to four lines over RL steps up to ``last``, told apart by LINES; one without points is left out."""
+    with _style():
+        figure, axes = _axes(width=200, height=112, margins=(24, 20, 6, 8))
+        for (colour, form), points in zip(LINES, lines, strict=False):
+            if points:
+                steps, values = zip(*points, strict=True)
+                axes.plot(steps, values, "." if len(steps) == 1 else form, color=colour, linewidth=1.6, clip_on=False)
+        _step_axis(axes, last)
+        _value_axis(axes, top)
+        return _svg(figure, name, label)
+
+
 def curve_plot(name: str, points: Sequence[tuple[float, float]], *, top: float, label: str) -> str:
     """One curve over RL steps, the y axis from 0 to ``top``. ``name`` keeps the drawing's ids apart from others'."""
     with _style():
@@ -86,15 +106,22 @@ def curve_plot(name: str, points: Sequence[tuple[float, float]], *, top: float, 
         steps, values = zip(*thin(points)[0], strict=True)
         lone = len(steps) == 1
         axes.plot(steps, values, "o" if lone else "-", color=ACCENT, linewidth=1.6, markersize=4, clip_on=False)
-        last = points[-1][0]
-        axes.set_xlim(0, last or 1)
-        axes.set_xticks([0, last] if last else [0])
-        for end, side in zip(axes.get_xticklabels(), ("left", "right"), strict=False):
-            end.set_horizontalalignment(side)
-        axes.set_xlabel("step", labelpad=-9)
-        axes.set_ylim(0, top)
-        axes.set_yticks([0, top / 2, top], ["0", f"{top / 2:g}", f"{top:g}"])
+        _step_axis(axes, points[-1][0])
+        _value_axis(axes, top)
         return _svg(figure, name, label)
+
+
+def _step_axis(axes: Any, last: float) -> None:
+    axes.set_xlim(0, last or 1)
+    axes.set_xticks([0, last] if last else [0], ["0", f"{last:g}"] if last else ["0"])
+    for end, side in zip(axes.get_xticklabels(), ("left", "right"), strict=False):
+        end.set_horizontalalignment(side)
+    axes.set_xlabel("step", labelpad=-9)
+
+
+def _value_axis(axes: Any, top: float) -> None:
+    axes.set_ylim(0, top)
+    axes.set_yticks([0, top / 2, top], ["0", f"{top / 2:g}", f"{top:g}"])
 
 
 def shape_plot(

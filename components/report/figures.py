@@ -36,13 +36,18 @@ def curve_figures(histories: Mapping[str, Sequence[Metrics]]) -> list[CurveFigur
     stages = [s for s in in_recipe_order(histories) if any("reward" in row for row in histories[s])]
     figures = []
     for curve in CURVES:
-        lines = {stage: points for stage in stages if (points := series(histories[stage], curve.key))}
+        lines = {stage: points for stage in stages if (points := _points(histories[stage], curve))}
         if not lines:
             continue
         top = curve.top or axis_top(max(value for points in lines.values() for _, value in points))
         panels = tuple(_curve_panel(curve, stage, points, top) for stage, points in lines.items())
         figures.append(CurveFigure(curve, panels, max(thin(points)[1] for points in lines.values())))
     return figures
+
+
+def _points(history: Sequence[Metrics], curve: Curve) -> list[tuple[float, float]]:
+    points = series(history, curve.key)
+    return [] if curve.unless_zero and not any(value for _, value in points) else points
 
 
 def _curve_panel(curve: Curve, stage: str, points: Sequence[tuple[float, float]], top: float) -> Panel:

@@ -11,8 +11,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from components.data.composition import compose, dropped
-from components.report import bill, paper, students, tables
+from components.report import aha, bill, paper, students, tables
+from components.report.browser import browsing
 from components.report.figures import curve_figures, shape_figures
+from components.report.lineage import way
 from components.report.samples import before_after, printable
 from components.report.stages import (
     MAIN_LINE,
@@ -25,20 +27,27 @@ from components.report.stages import (
     suite_rows,
     suites_of,
 )
+from components.rewards.markers import Finder
+from components.rollout.aha import Tracked, write_tables
 
 SELECTIONS = ("cold_start/chains", "reject")
 
 
-def write_report(inputs: Mapping[str, Path], notes: Mapping[str, Any], path: Path) -> int:
+def write_report(inputs: Mapping[str, Path], notes: Mapping[str, Any], path: Path, finder: Finder | None = None) -> int:
     """Write the report of the artifacts in ``inputs`` (directory by stage name) to ``path``; returns its number of plots.
 
-    ``notes`` says what no artifact knows: run, preset, description, seed, started, champion, stages. The same inputs
-    and notes give the same bytes.
+    ``notes`` says what no artifact knows: run, preset, description, seed, started, champion, stages, and ``made``, the
+    manifests' facts for the lineage. The same inputs and notes give the same bytes. What ``finder`` has counted in the
+    lakes lies beside the page, as tables.
     """
-    facts = collect(inputs, notes)
     path.parent.mkdir(parents=True, exist_ok=True)
+    tracked = aha.track_lakes(inputs, finder or Finder())
+    artifacts = {stage["name"]: f"{stage['kind']}/{stage['fingerprint'][:12]}" for stage in notes.get("stages") or ()}
+    write_tables(path.parent, {stage: (artifacts.get(stage, ""), found) for stage, found in tracked.items()})
+    facts = collect(inputs, notes, tracked)
     path.write_text(render(facts), encoding="utf-8")
-    return len(facts["shapes"]) + sum(len(figure.panels) for figure in facts["curves"])
+    figures = [*facts["curves"], *(facts["aha"]["figures"] if facts["aha"] else ())]
+    return len(facts["shapes"]) + sum(len(figure.panels) for figure in figures)
 
 
 def render(facts: Mapping[str, Any]) -> str:
@@ -54,7 +63,7 @@ def render(facts: Mapping[str, Any]) -> str:
     return environment.get_template("page.html.jinja").render(**facts)
 
 
-def collect(inputs: Mapping[str, Path], notes: Mapping[str, Any]) -> dict[str, Any]:
+def collect(inputs: Mapping[str, Path], notes: Mapping[str, Any], tracked: Mapping[str, Tracked]) -> dict[str, Any]:
     """Everything the template shows, by section; an empty value leaves its section out."""
     evaluations = {
         name.removeprefix("evaluate/"): path for name, path in inputs.items() if name.startswith("evaluate/")
@@ -64,6 +73,9 @@ def collect(inputs: Mapping[str, Path], notes: Mapping[str, Any]) -> dict[str, A
     suites = suites_of(metrics)
     main = suites[0] if suites else ""
     rl, sft = tables.training_rows(histories, inputs)
+    sample = before_after(evaluations, main)
+    back = way(inputs, notes.get("made") or {}, sample.models[-1].model, sample.problem_id) if sample else None
+    browser = browsing(inputs, notes.get("made") or {}, tracked, back)
     return {
         "notes": notes,
         "headline": headline(metrics, main).replace("->", "\u2192"),
@@ -75,7 +87,10 @@ def collect(inputs: Mapping[str, Path], notes: Mapping[str, Any]) -> dict[str, A
         "curves": curve_figures(histories),
         "rl": rl,
         "sft": sft,
-        "sample": before_after(evaluations, main),
+        "sample": sample,
+        "aha": aha.aha(tracked, browser.shown if browser else ()),
+        "lineage": back,
+        "browser": browser,
         "students": _students(evaluations, metrics, main),
         "curation": _curation(inputs),
         "selections": [_selection(stage, inputs[stage]) for stage in SELECTIONS if stage in inputs],

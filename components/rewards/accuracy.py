@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from components.rewards.base import Score, Verdict
 from components.rewards.mathematics import judge, judge_choice, quick
 from components.rewards.mathematics import usable as usable_gold
+from components.rewards.mathematics.tolerance import tolerant
 from components.rewards.thought import answer_of
 
 if TYPE_CHECKING:
@@ -39,14 +40,18 @@ def quick_score(completion: str, row: Row) -> Score | None:
         return Score.of(Verdict.CORRECT if answer.strip() == row.answer.strip() else Verdict.WRONG)
     if row.verifier == "choice":
         return judge_choice(row.answer, answer)
-    return quick(row.answer, answer) if row.verifier == "math" else None
+    if row.verifier != "math":
+        return None
+    score = quick(row.answer, answer)
+    return None if score is None else _tolerated(score, row, answer)
 
 
 def full_score(completion: str, row: Row) -> Score:
     """The verdict, however long it takes: call it in a process that can be killed.
 
     UNPARSEABLE when the thought is never closed. ``exact``: the text without surrounding white space is the row's
-    answer. ``math`` and ``choice``: ``components.rewards.mathematics``. ``code``: the row's tests pass.
+    answer. ``math`` and ``choice``: ``components.rewards.mathematics``; with ``verifier_args = {tolerance = 0.01}`` a number
+    may be off by that share. ``code``: the row's tests pass.
     """
     answer = answer_of(completion)
     if row.verifier == "code" and row.tests is not None:
@@ -56,7 +61,7 @@ def full_score(completion: str, row: Row) -> Score:
     if row.verifier == "code":
         return Score.unusable("the row has no tests")
     if row.verifier == "math" and answer is not None:
-        return judge(row.answer, answer)
+        return _tolerated(judge(row.answer, answer), row, answer)
     score = quick_score(completion, row)
     assert score is not None, "every other verifier is quick"
     return score
@@ -69,6 +74,11 @@ def usable(row: Row) -> bool:
     if row.verifier == "math":
         return usable_gold(row.answer)
     return row.verifier == "exact" or judge_choice(row.answer, "").reward is not None
+
+
+def _tolerated(score: Score, row: Row, answer: str) -> Score:
+    tolerance = (row.verifier_args or {}).get("tolerance")
+    return tolerant(score, row.answer, answer, tolerance) if isinstance(tolerance, float) else score
 
 
 def _unclosed(row: Row) -> Score:

@@ -20,11 +20,12 @@ def count_reflections(text: str, words: Sequence[str] = PAPER_WORDS, *, symbols:
     >>> count_reflections("waitdh+ef=ic"), count_reflections("waitdh+ef=ic", symbols="abcdefghij")
     (0, 1)
     """
-    return sum(1 for _ in _pattern(tuple(words), symbols).finditer(text)) if words else 0
+    return sum(1 for _ in word_pattern(tuple(words), symbols).finditer(text)) if words else 0
 
 
 @lru_cache(maxsize=32)
-def _pattern(words: tuple[str, ...], symbols: str) -> re.Pattern[str]:
+def word_pattern(words: tuple[str, ...], symbols: str) -> re.Pattern[str]:
+    """What finds ``words``, each a whole word, the longer of two that begin at one place."""
     edge = r"[\W\d_" + re.escape(symbols) + "]"
     choice = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
     return re.compile(rf"(?:(?<={edge})|(?<!.))(?:{choice})(?=\Z|{edge})", re.IGNORECASE | re.DOTALL)

@@ -16,8 +16,9 @@ from torch import Tensor
 from components import errors
 from components.errors import StageFailed, WeightSyncError
 from components.launch import outcome, tree
+from components.launch.environment import python_environment
 from components.launch.lifeline import START_S, Channel
-from components.launch.preload import python_command, python_environment
+from components.launch.preload import python_command
 from components.sampling.base import Completion, Finished, Request, Sampling
 from components.sampling.exchange import read_completions, write_requests, write_weights
 from components.sampling.server import SamplerSpec

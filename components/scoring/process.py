@@ -14,7 +14,8 @@ from typing import Any
 import psutil
 
 from components.launch import tree
-from components.launch.preload import python_command, python_environment
+from components.launch.environment import python_environment
+from components.launch.preload import python_command
 from components.scoring.wire import Frames
 
 START_S = 120.0

@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from components.errors import DataError, IntegrityError, ObjectMissingError, StoreError
+from components.store.failures import require_document
 from components.store.files import FileEntry, download, scan, upload, verify_directory, verify_stored
 from components.store.manifest import MANIFEST, ArtifactRef, Manifest, data_folder, manifest_key, read_at, ref_to
 from components.store.objects import ObjectStore
@@ -74,6 +75,7 @@ def publish(
     except ValidationError as error:
         raise StoreError(f"{directory} cannot be published as {kind}/{fingerprint[:16]}: {error}") from error
     raw, digest = seal(manifest.model_dump(), "manifest")
+    require_document(f"the manifest of {directory}", len(raw))
     upload(store, snapshot, data_folder(manifest))
     if store.create(manifest_key(kind, fingerprint), raw):
         return ref_to(store, manifest, digest)
@@ -122,8 +124,10 @@ def materialize(store: ObjectStore, ref: ArtifactRef, cache: Path, part: str = "
         verify_stored(store, data_folder(manifest), files, part)
         return own
     target = cache / ref.kind / (ref.fingerprint[:16] + (f"-{part.replace('/', '-')}" if part else ""))
-    if target.exists():
+    if target.exists() or target.is_symlink():
         try:
+            if target.is_symlink():  # what it points to may change under whoever reads it
+                raise StoreError(f"{target} is a symlink")
             verify_directory(target, files)
             return target
         except StoreError as error:  # the store still has the true bytes
@@ -192,7 +196,10 @@ def _adopt(store: ObjectStore, ours: Manifest) -> ArtifactRef:
 
 
 def _remove(folder: Path) -> None:
-    """Out of the way in one step, so that nobody sees half of it; then deleted."""
+    """Out of the way in one step, so that nobody sees half of it; then deleted. What a symlink points to stays."""
+    if folder.is_symlink():
+        folder.unlink()
+        return
     aside = folder.with_name(f".{folder.name}-{uuid.uuid4().hex}")
     os.rename(folder, aside)
     shutil.rmtree(aside)

@@ -92,6 +92,9 @@ def download(store: ObjectStore, prefix: str, entries: Sequence[FileEntry], into
     def get(entry: FileEntry) -> None:
         key, path = f"{prefix}/{entry.path}", into / entry.path
         try:
+            _require_size(
+                f"{store.uri}/{key}", entry, store.size(key)
+            )  # first: nobody fills the disk with a wrong object
             store.get_file(key, path)
         except ObjectMissingError as error:
             raise _missing(store, key, entry) from error
@@ -111,10 +114,11 @@ def verify_stored(store: ObjectStore, prefix: str, entries: Sequence[FileEntry],
     def check(entry: FileEntry) -> None:
         key = f"{prefix}/{entry.path}"
         try:
-            digest = store.sha256(key)
+            digest, size = store.sha256(key), store.size(key)
         except ObjectMissingError as error:
             raise _missing(store, key, entry) from error
         _require(f"{store.uri}/{key}", entry, digest)
+        _require_size(f"{store.uri}/{key}", entry, size)
 
     _each(check, entries)
 
@@ -125,7 +129,8 @@ def verify_directory(directory: Path, entries: Sequence[FileEntry]) -> None:
     for entry in entries:
         if entry.path not in found:
             raise IntegrityError(f"{directory / entry.path} is missing: sha256 expected {entry.sha256}, found none")
-        _require(str(directory / entry.path), entry, found.pop(entry.path).sha256)
+        _require(str(directory / entry.path), entry, found[entry.path].sha256)
+        _require_size(str(directory / entry.path), entry, found.pop(entry.path).size)
     if found:
         raise IntegrityError(f"{directory / min(found)} is not in the manifest; delete it")
 
@@ -173,6 +178,14 @@ def _require(where: str, entry: FileEntry, digest: str) -> None:
     if digest != entry.sha256:
         raise IntegrityError(
             f"{where} is damaged: sha256 expected {entry.sha256}, found {digest}; "
+            "restore it from a copy, or run its stage again"
+        )
+
+
+def _require_size(where: str, entry: FileEntry, size: int) -> None:
+    if size != entry.size:
+        raise IntegrityError(
+            f"{where} is damaged: {entry.size} bytes with sha256 {entry.sha256} expected, {size} bytes found; "
             "restore it from a copy, or run its stage again"
         )
 

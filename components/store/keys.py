@@ -14,8 +14,8 @@ def safe_key(key: str) -> str:
     r"""``key`` itself if it is a relative posix path that stays below the store's root; else StoreError.
 
     Refused: nothing, absolute paths, ``.`` and ``..`` and empty segments, backslashes, control and invisible
-    characters, segments over 255 bytes (file systems), keys over 900 bytes (S3 allows 1024 with the store's prefix),
-    and names reserved for the store itself.
+    characters, letters that some file systems fold into dots and slashes, segments over 255 bytes (file systems), keys over
+    900 bytes (S3 allows 1024 with the store's prefix), and names reserved for the store itself.
 
     >>> safe_key("artifacts/model/3f/data/model.safetensors")
     'artifacts/model/3f/data/model.safetensors'
@@ -47,4 +47,7 @@ def _fault(key: str) -> str | None:
             return f"names that begin with {RESERVED!r} belong to the store"
         if len(segment.encode()) > 255:
             return "it has a segment longer than 255 bytes"
+    folded = unicodedata.normalize("NFKC", key)
+    if folded.count("/") != key.count("/") or "\\" in folded or not {".", ".."}.isdisjoint(folded.split("/")):
+        return "it has characters that stand for dots or slashes"
     return None

@@ -155,7 +155,10 @@ class Lease:
         with self._renewing:
             expires, body = self._next()
             if not self.store.swap(self.key, self._body, body):
-                return False
+                # An earlier renewal of ours may have arrived though its answer did not, until the store gave up.
+                raw = self.store.read_bytes(self.key) if self.store.exists(self.key) else b""
+                if self._token.encode() not in raw or not self.store.swap(self.key, raw, body):
+                    return False
             self._body, self._expires = body, expires
             return True
 

@@ -13,8 +13,8 @@ from typing import BinaryIO, TypeAlias
 
 import psutil
 
-from components.errors import ObjectMissingError, StoreUnavailable
-from components.store.failures import explaining
+from components.errors import IntegrityError, ObjectMissingError, StoreUnavailable
+from components.store.failures import explaining, require_document
 from components.store.keys import RESERVED, safe_key
 from components.store.probe import probe
 from components.store.process import this_machine
@@ -39,7 +39,9 @@ class LocalStore:
 
     def read_bytes(self, key: str) -> bytes:
         with explaining("read", self._name(key)):
-            return self._existing(key).read_bytes()
+            path = self._existing(key)
+            require_document(self._name(key), path.stat().st_size)
+            return path.read_bytes()
 
     def exists(self, key: str) -> bool:
         with explaining("look at", self._name(key)):
@@ -68,8 +70,10 @@ class LocalStore:
 
     def put_file(self, path: Path, key: str) -> None:
         target = self.local_path(key)
+        with explaining("read", str(path)):
+            size = path.stat().st_size
         with (
-            explaining(f"copy {path} to", self._name(key)),
+            explaining(f"copy {path} ({size:,} bytes) to", self._name(key)),
             path.open("rb") as source,
             _temporary(target) as (temporary, file),
         ):
@@ -122,6 +126,10 @@ class LocalStore:
             _sync_directory(target.parent)
             return True
 
+    def written_at(self, key: str) -> float:
+        with explaining("look at", self._name(key)):
+            return self._existing(key).stat().st_mtime
+
     def abort_uploads(self, older_than_s: float) -> int:
         """Nothing: temporary files of dead processes go with the next ``list``."""
         return 0
@@ -136,6 +144,8 @@ class LocalStore:
         path = self.local_path(key)
         if not path.is_file():
             raise ObjectMissingError(f"there is no object {self._name(key)}")
+        if path.is_symlink():  # what it points to may change, or be none of the store's business
+            raise IntegrityError(f"{self._name(key)} is a symlink; a store keeps regular files: put a copy there")
         return path
 
     @contextmanager

@@ -77,13 +77,20 @@ def read_at(store: ObjectStore, key: str, expected: str | None = None) -> tuple[
     try:
         manifest = Manifest.model_validate(body)
     except (ValidationError, StoreError) as error:  # a StoreError: an unsafe path
-        raise IntegrityError(f"{where} is sealed but is no manifest of this version: {error}") from error
-    paths = [entry.path for entry in manifest.files]
-    if len(set(paths)) < len(paths) or manifest_key(manifest.kind, manifest.fingerprint) != key:
-        raise IntegrityError(
-            f"{where} names a file twice or belongs to another artifact; delete it and run its stage again"
-        )
+        reason = str(error)[:2000]  # thousands of entries may be wrong
+        raise IntegrityError(f"{where} is sealed but is no manifest of this version: {reason}") from error
+    if not _is_directory([entry.path for entry in manifest.files]):
+        raise IntegrityError(f"{where} names a file twice, or as a folder too; delete it and run its stage again")
+    if manifest_key(manifest.kind, manifest.fingerprint) != key:
+        raise IntegrityError(f"{where} belongs to another artifact; delete it and run its stage again")
     return manifest, digest
+
+
+def _is_directory(paths: list[str]) -> bool:
+    """Whether one directory can hold all these files."""
+    files = set(paths)
+    folders = {path[:at] for path in paths for at, letter in enumerate(path) if letter == "/"}
+    return len(files) == len(paths) and files.isdisjoint(folders)
 
 
 def ref_to(store: ObjectStore, manifest: Manifest, digest: str) -> ArtifactRef:

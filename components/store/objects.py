@@ -23,11 +23,13 @@ from tenacity import (
     retry_if_exception,
     stop_after_attempt,
     stop_before_delay,
+    wait_exponential,
     wait_random_exponential,
 )
 
 from components.errors import ConfigError, ObjectMissingError, StoreError, StoreUnavailable
-from components.store.failures import PreconditionError, explained_s3, explaining, s3_answer
+from components.redact import redact
+from components.store.failures import PreconditionError, explained_s3, explaining, require_document, s3_answer
 from components.store.keys import RESERVED, safe_key
 from components.store.local import LocalStore
 from components.store.probe import probe
@@ -50,7 +52,10 @@ class ObjectStore(Protocol):
 
     uri: str
 
-    def read_bytes(self, key: str) -> bytes: ...
+    def read_bytes(self, key: str) -> bytes:
+        """A document: manifest, lease, entry of a log. StoreError for more bytes than any of these has."""
+        ...
+
     def exists(self, key: str) -> bool: ...
     def size(self, key: str) -> int: ...
 
@@ -82,6 +87,10 @@ class ObjectStore(Protocol):
         """Compare-and-swap: ``new`` takes the place of exactly ``old``, else False. For leases alone."""
         ...
 
+    def written_at(self, key: str) -> float:
+        """When the object was written by the store's own clock, in seconds since the epoch, to the second."""
+        ...
+
     def abort_uploads(self, older_than_s: float) -> int:
         """Throw away the parts of uploads that began so long ago and never ended (they cost as objects do); how many."""
         ...
@@ -99,17 +108,23 @@ def open_store(uri: str, *, deadline_s: float = 60.0) -> ObjectStore:
     """The store at ``uri``: a path, ``file:///path`` or ``s3://bucket/prefix``. Touches nothing yet.
 
     S3 credentials, region and endpoint come from the usual ``AWS_*`` environment. A request that fails in passing is
-    repeated with growing, jittered pauses at most eight times and not past ``deadline_s`` seconds.
-    Raises ConfigError for any other scheme.
+    repeated at most eight times and not past ``deadline_s`` seconds, after pauses that double up to 16 s and of which half is
+    drawn: together at least 39 s, so that an outage of half a minute passes unnoticed.
+    Raises ConfigError for any other scheme, and for a password in the address, which would end up in logs and tags.
     """
     parts = urlsplit(uri) if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", uri) else None
     if parts is None and uri.strip():
         return LocalStore(Path(os.path.abspath(Path(uri).expanduser())))
     if parts and parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
         return LocalStore(Path(unquote(parts.path)))
-    if parts and parts.scheme == "s3" and parts.netloc and not (parts.query or parts.fragment):
+    if parts and parts.scheme == "s3" and parts.netloc and not (parts.query or parts.fragment or "@" in parts.netloc):
         prefix = parts.path.strip("/")
         return S3Store(parts.netloc, safe_key(prefix) if prefix else "", deadline_s)
+    if parts and "@" in parts.netloc:
+        raise ConfigError(
+            f"store {redact(uri)!r}: an address takes no user and no password; set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY (or AWS_PROFILE), and AWS_ENDPOINT_URL for another server than AWS"
+        )
     raise ConfigError(f"store {uri!r} is none of: a path, file:///absolute/path, s3://bucket/prefix")
 
 
@@ -129,7 +144,17 @@ class S3Store:
         return None
 
     def read_bytes(self, key: str) -> bytes:
-        data: bytes = self._call("read", key, lambda fs: fs.cat_file(self._remote(key), max_concurrency=1))
+        from fsspec.asyn import sync
+
+        name = self._name(key)
+
+        async def read(fs: Any) -> bytes:
+            response = await fs._call_s3("get_object", Bucket=self.bucket, Key=name)
+            async with response["Body"] as body:
+                require_document(f"{self.uri}/{key}", int(response["ContentLength"]))
+                return bytes(await body.read())
+
+        data: bytes = self._call("read", key, lambda fs: sync(fs.loop, read, fs))
         return data
 
     def exists(self, key: str) -> bool:
@@ -194,6 +219,12 @@ class S3Store:
                 return False
             # Refused: the object changed after its ETag was taken. The next round compares what lies there now.
         return False
+
+    def written_at(self, key: str) -> float:
+        head = self._head(key)
+        if head is None:
+            raise ObjectMissingError(f"there is no object {self.uri}/{key}")
+        return float(head["LastModified"].timestamp())
 
     def abort_uploads(self, older_than_s: float) -> int:
         stale: list[dict[str, str]] = []
@@ -305,7 +336,11 @@ class S3Store:
         where = f"{self.uri}/{key}"
 
         def passes(error: BaseException) -> bool:
-            _, status = s3_answer(error)
+            code, status = s3_answer(error)
+            if (
+                code == "NoSuchUpload"
+            ):  # ended by a request of ours whose answer was lost, or tidied away: uploaded again
+                return True
             return isinstance(error, (EndpointError, *S3_RETRYABLE_ERRORS)) or status in {409, 429} or status >= 500
 
         def tell(state: RetryCallState) -> None:
@@ -314,7 +349,7 @@ class S3Store:
 
         retrying = Retrying(
             stop=stop_after_attempt(1 + MAX_RETRIES) | stop_before_delay(self.deadline_s),
-            wait=wait_random_exponential(multiplier=1, max=16),
+            wait=wait_exponential(multiplier=0.5, max=8) + wait_random_exponential(multiplier=0.5, max=8),
             retry=retry_if_exception(passes),
             before_sleep=tell,
             reraise=True,

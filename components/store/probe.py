@@ -1,5 +1,6 @@
 """Does this store keep the promises that artifacts and leases rest on? Found out by doing it."""
 
+import time
 import uuid
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,19 @@ def probe(store: "ObjectStore") -> None:
         raise
     except StoreError as error:
         raise StoreUnavailable(f"{store.uri} cannot serve as a store: {error}") from error
+
+
+def clock_difference(store: "ObjectStore") -> float:
+    """Seconds by which the store's clock is ahead of this machine's, give or take a second or two.
+
+    Leases are taken over by wall-clock time: machines that share a store must agree within a third of a lease's life.
+    """
+    key, before = f"probe/{uuid.uuid4().hex}", time.time()
+    store.create(key, b"now")
+    try:
+        return store.written_at(key) - (before + time.time()) / 2
+    finally:
+        store.delete(key)
 
 
 def _exercise(store: "ObjectStore", key: str) -> None:

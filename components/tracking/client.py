@@ -3,6 +3,7 @@
 import logging
 import os
 from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 DEFAULTS = {
     # The default of 7 blocks a caller for four minutes; repetitions are ours, which look first at what has arrived.
@@ -28,7 +29,18 @@ def open_client(uri: str) -> Any:
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # importing it has set it back
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-    return MlflowClient(uri, registry_uri=uri)
+    address = _log_in(uri)
+    return MlflowClient(address, registry_uri=address)
+
+
+def _log_in(uri: str) -> str:
+    """A server's address without user and password, which go where MLflow looks for them: its errors quote the address."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https") or parts.username is None:
+        return uri
+    os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username)
+    os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def find_run(client: Any, run: str, experiments: list[str] | None = None) -> str | None:

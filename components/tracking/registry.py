@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.errors import LeaseHeldError, ObjectMissingError, R1Error
+from components.redact import redact
 from components.store.artifact import read_manifest
 from components.store.lease import Lease
 from components.store.manifest import ArtifactRef, Manifest
@@ -71,7 +72,8 @@ class Registry:
         except R1Error:
             raise
         except Exception as error:  # MLflow raises anything from its own to sqlalchemy's; the log is the truth
-            logger.warning("MLflow at %s does not show the promotion yet (%s); `r1 reindex` mends it", self.uri, error)
+            where, why = redact(self.uri), redact(str(error))
+            logger.warning("MLflow at %s does not show the promotion yet (%s); `r1 reindex` mends it", where, why)
             return None
 
     def differences(self, store: ObjectStore, model: str) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from components.errors import R1Error, StoreUnavailable
 from components.plan.bill import cost_metrics
+from components.redact import redact
 from components.store.artifact import all_artifacts, materialize
 from components.store.manifest import ArtifactRef, Manifest
 from components.store.objects import ObjectStore
@@ -60,7 +61,7 @@ def reindex(store: ObjectStore, uri: str, experiment: str, *, outboxes: Path, ca
         if not isinstance(error, Outage) and mirror.reachable():
             raise
         raise StoreUnavailable(
-            f"MLflow at {uri} cannot be reached, so there is nothing to rebuild into: {error}"
+            f"MLflow at {redact(uri)} cannot be reached, so there is nothing to rebuild into: {error}"
         ) from error
 
 

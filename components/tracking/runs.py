@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import RLock
 
 from components.errors import ConfigError
+from components.redact import redact
 from components.tracking.metrics import SpoolRow, clean
 from components.tracking.mirror import Event, Mirror
 from components.tracking.outbox import Outbox
@@ -109,7 +110,8 @@ class Tracking:
             delivered = shipper.close(CLOSE_S)
             outbox.close(delivered=delivered)
             if not delivered:
-                logger.warning("MLflow at %s misses some of this run; the next run or `r1 reindex` sends it", self.uri)
+                where = redact(self.uri)
+                logger.warning("MLflow at %s misses some of this run; the next run or `r1 reindex` sends it", where)
 
     def recover(self) -> int:
         """Send what dead processes left behind and close their runs as KILLED; how many were closed."""

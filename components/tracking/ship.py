@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import psutil
 
+from components.redact import redact
 from components.tracking.mirror import REFUSALS, Event, Mirror
 from components.tracking.outbox import EVENTS, abandoned, read_events
 
@@ -42,7 +43,7 @@ class Delivery:
                 if not refused and not self.mirror.reachable():
                     self._count(f"cannot be reached ({error}); what it misses is sent later", told=self._down)
                     self._down = True
-                    raise Outage(str(error)) from error
+                    raise Outage(redact(str(error))) from error
                 if refused or not left:
                     self._count(f"refuses {event['do']} of {event['run']} ({error}); the run goes on without it")
                     return
@@ -97,7 +98,7 @@ class Delivery:
 
     def _count(self, what: str, told: bool = False) -> None:
         self.failures += 1
-        logger.log(logging.DEBUG if told else logging.WARNING, "MLflow at %s %s", self.mirror.uri, what)
+        logger.log(logging.DEBUG if told else logging.WARNING, "%s", redact(f"MLflow at {self.mirror.uri} {what}"))
 
 
 class Shipper:

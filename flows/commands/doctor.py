@@ -13,10 +13,14 @@ from rich.table import Table
 from components.config.settings import Settings
 from components.errors import R1Error, UserError
 from components.models import describe_device
+from components.redact import redact
 from components.store.objects import open_store
+from components.store.probe import clock_difference
 
 NEEDED = ("torch", "transformers", "prefect", "mlflow", "s3fs", "math-verify", "pyarrow")
 FREE_BYTES = 2e9
+CLOCK_S = 20.0
+"""A third of a lease's life."""
 
 
 @dataclass(frozen=True)
@@ -82,15 +86,43 @@ def _store(settings: Settings) -> Finding:
     return Finding("store", True, f"{settings.store_uri}: written, read, created-if-absent and deleted a probe")
 
 
+def _clock(settings: Settings) -> Finding:
+    try:
+        ahead = clock_difference(open_store(settings.store_uri))
+    except R1Error as error:
+        return Finding("clock", False, f"not compared: {error}", needed=False)
+    mend = "" if abs(ahead) < CLOCK_S else "; leases would be taken over too early or too late: set the clock (NTP)"
+    return Finding("clock", not mend, f"the store's is {ahead:+.0f} s ahead of this machine's{mend}")
+
+
+def _slots(settings: Settings) -> Finding:
+    if not settings.slots:
+        return Finding("slots", True, "R1_SLOTS names no limit: stages wait for no device")
+    if not (settings.prefect_api_url or os.environ.get("PREFECT_API_URL")):
+        return Finding("slots", False, "R1_SLOTS is a limit of a Prefect server: set PREFECT_API_URL, or unset it")
+    from httpx import HTTPError
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectException
+
+    try:
+        with get_client(sync_client=True) as client:
+            limit = client.read_global_concurrency_limit_by_name(settings.slots).limit
+    except (PrefectException, HTTPError) as error:
+        mend = f"prefect gcl create {settings.slots} --limit DEVICES"
+        return Finding(
+            "slots", False, f"R1_SLOTS: no limit {settings.slots!r} on this Prefect server ({error}); {mend}"
+        )
+    return Finding("slots", limit > 0, f"{settings.slots}: {limit} of them")
+
+
 def _tracking(settings: Settings) -> Finding:
     from components.tracking.mirror import Mirror
     from components.tracking.runs import Tracking
 
     Tracking(settings.tracking_uri, settings.experiment, settings.outboxes).recover()
     reached = Mirror(settings.tracking_uri, settings.experiment).reachable()
-    return Finding(
-        "MLflow", reached, f"{settings.tracking_uri}{'' if reached else ' cannot be reached; set R1_MLFLOW_URI'}"
-    )
+    where = redact(settings.tracking_uri)
+    return Finding("MLflow", reached, f"{where}{'' if reached else ' cannot be reached; set R1_MLFLOW_URI'}")
 
 
 def _champions(settings: Settings) -> Finding:
@@ -102,7 +134,7 @@ def _champions(settings: Settings) -> Finding:
         models = promoted_models(store)
         wrong = [line for model in models for line in registry.differences(store, model)]
     except Exception as error:  # whatever store or MLflow raise: the findings above name the cause
-        return Finding("champions", False, f"not compared: {error}", needed=False)
+        return Finding("champions", False, redact(f"not compared: {error}"), needed=False)
     mend = f"{'; '.join(wrong)}: `r1 reindex` makes MLflow follow the promotion log"
     return Finding("champions", not wrong, mend if wrong else f"{len(models)} in the log, MLflow agrees")
 
@@ -124,7 +156,9 @@ CHECKS: tuple[Callable[[Settings], Finding], ...] = (
     _home,
     _disk,
     _store,
+    _clock,
     _tracking,
+    _slots,
     _champions,
     _device,
     _sandbox,

@@ -60,16 +60,15 @@ def show_lineage(text: str) -> None:
 
 
 def show_report(run_id: str) -> None:
-    """The page of one run, as a local file."""
+    """The page of one run (of the last one that has a page), as a local file."""
     settings = Settings()
     store = open_store(settings.store_uri)
-    runs = summaries(store)
-    chosen = [r for r in runs if r["run"] == run_id] if run_id != "last" else runs[-1:]
-    pages = [s["ref"] for r in chosen for s in r["stages"] if s["name"] == "report"]
-    if not pages:
-        known = ", ".join(r["run"] for r in runs) or "none"
-        raise DataError(f"no report of run {run_id!r}; runs that ended here: {known}")
-    directory = materialize(store, ArtifactRef.model_validate(pages[-1]), settings.cache)
+    pages = [(run["run"], s["ref"]) for run in summaries(store) for s in run["stages"] if s["name"] == "report"]
+    chosen = [ref for run, ref in pages if run_id in ("last", run)]
+    if not chosen:
+        known = ", ".join(run for run, _ in pages) or "none"
+        raise DataError(f"no report of run {run_id!r}; runs that have one: {known}")
+    directory = materialize(store, ArtifactRef.model_validate(chosen[-1]), settings.cache)
     print(directory / "report.html")
 
 

@@ -9,6 +9,7 @@ import yaml
 from prefect.cli.deploy._models import PrefectYamlModel
 from prefect.cli.deploy._triggers import _initialize_deployment_triggers
 from prefect.utilities.schema_tools import validate
+from prefect.utilities.schema_tools.validation import ValidationError
 
 from components.config.recipe import Recipe, preset_names
 from tests.runs import ROOT
@@ -63,3 +64,15 @@ def test_its_parameters_are_what_its_flow_takes(deployment: dict[str, Any]) -> N
 def test_its_triggers_are_understood(deployment: dict[str, Any]) -> None:
     made = _initialize_deployment_triggers(deployment["name"], deployment["triggers"])
     assert [sorted(trigger.expect) for trigger in made] == [d["expect"] for d in deployment["triggers"]]
+
+
+def test_a_form_may_change_one_field_of_a_section() -> None:
+    """What the preset has need not be given again; what no section has is refused."""
+    from flows.r1 import r1
+
+    schema = r1.parameters.model_dump()
+    given = {"recipe": {"preset": "smoke", "r1_zero": {"steps": 3}, "suites": {"sums": {"samples": 2}}}}
+    validate(given, schema, raise_on_error=True)
+    assert r1.validate_parameters(given)["recipe"].r1_zero.steps == 3
+    with pytest.raises(ValidationError, match="step"):
+        validate({"recipe": {"preset": "smoke", "r1_zero": {"step": 3}}}, schema, raise_on_error=True)

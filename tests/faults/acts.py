@@ -40,6 +40,10 @@ def user_error(spec: dict[str, Any]) -> dict[str, Any]:
     raise {"ConfigError": errors.ConfigError, "DataError": OwnDataError}[spec["class"]]("grpo.steps: must be positive")
 
 
+def no_store(spec: dict[str, Any]) -> dict[str, Any]:
+    raise errors.StoreUnavailable("cannot write s3://bucket/k: nobody answers")
+
+
 def ordinary_error(spec: dict[str, Any]) -> dict[str, Any]:
     print("\n".join(f"line {k}" for k in range(100)))
     raise RuntimeError("the matrix is singular")
@@ -106,6 +110,14 @@ def stop_politely(spec: dict[str, Any]) -> dict[str, Any]:
     write_pids(spec)
     time.sleep(FOREVER_S)
     return {}
+
+
+def fill(spec: dict[str, Any]) -> dict[str, Any]:
+    """Write into the work directory until there is no room left."""
+    with Path(spec["file"]).open("wb") as file:
+        while True:
+            file.write(b"x" * (1 << 16))
+            file.flush()
 
 
 def matmul(spec: dict[str, Any]) -> dict[str, Any]:

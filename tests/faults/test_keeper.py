@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from components.errors import ConfigError, DataError, StageFailed
+from components.errors import ConfigError, DataError, StageFailed, StoreUnavailable
 from components.launch.keeper import run_program
 from components.launch.preload import ForkServer
 
@@ -92,6 +92,15 @@ def test_a_user_error_is_raised_again_by_its_class(
     with pytest.raises(expected, match=r"^grpo.steps: must be positive$") as caught:
         run(tmp_path, fork_server, "user_error", **{"class": name})
     assert type(caught.value) is expected
+
+
+def test_a_store_that_a_program_cannot_reach_is_one_that_its_stage_cannot_reach(
+    tmp_path: Path, fork_server: ForkServer
+) -> None:
+    with pytest.raises(
+        StoreUnavailable, match=r"^tests\.faults\.acts: cannot write s3://bucket/k: nobody answers\nlast lines"
+    ):
+        run(tmp_path, fork_server, "no_store")
 
 
 def test_another_error_carries_its_message_and_the_end_of_the_log(tmp_path: Path, server: ForkServer | None) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,8 +27,17 @@ def rows(names: str) -> list[Row]:
     return [Row(id=n, prompt=n, answer=GOLDS[n], verifier="math", source="test") for n in names]
 
 
+CURATED: dict[str, Any] = {"config": {"data": {}, "suites": {}, "digests": {}, "names": {}}}
+
+
 def put(
-    store: ObjectStore, out: Path, kind: str, number: int, stage: str, inputs: dict[str, ArtifactRef]
+    store: ObjectStore,
+    out: Path,
+    kind: str,
+    number: int,
+    stage: str,
+    inputs: dict[str, ArtifactRef],
+    config: dict[str, Any] | None = None,
 ) -> ArtifactRef:
     return publish(
         store,
@@ -35,7 +45,7 @@ def put(
         kind=kind,
         fingerprint=f"{number:064x}"[::-1],
         version="1",
-        config={},
+        config=config or {},
         inputs=inputs,
         seed=0,
         metrics={},
@@ -50,7 +60,7 @@ def fill(store: ObjectStore, home: Path) -> dict[str, ArtifactRef]:
     (out / "eval").mkdir(parents=True)
     dump_rows(rows("abc"), out / "train.jsonl")
     dump_rows(rows("c"), out / "eval" / "exam.jsonl")
-    made["dataset"] = put(store, out, "dataset", 1, "curate", {})
+    made["dataset"] = put(store, out, "dataset", 1, "curate", {}, CURATED)
     out = home / "grpo"
     lake.write_shard(out / "lake" / lake.shard_name(1, 1), [(1, [group("a"), group("b")])])
     lake.write_shard(out / "lake" / lake.shard_name(2, 2), [(2, [group("c")])])

@@ -67,11 +67,10 @@ def test_missing_addresses_are_named_all_at_once() -> None:
 
 
 def test_addresses_are_taken_out_and_put_back() -> None:
-    found = load_recipe("curate-math", ["data.sources.math.uri=m.jsonl", "data.against.amc23.uri=s3://b/a.jsonl"])
-    assert found.data is not None
-    settings = {"data": found.data.model_dump(mode="json"), "suites": {}}
+    found = load_recipe("curate-math", ["data.sources.math.uri=m.jsonl", "suites.amc23.source.uri=s3://b/a.jsonl"])
+    settings = found.model_dump(mode="json", include={"data", "suites"})
     places = dict(addresses(settings))
-    assert places == {"data.sources.math.uri": "m.jsonl", "data.against.amc23.uri": "s3://b/a.jsonl"}
+    assert places == {"data.sources.math.uri": "m.jsonl", "suites.amc23.source.uri": "s3://b/a.jsonl"}
     bare = with_addresses(settings, dict.fromkeys(places))
     assert dict(addresses(bare)) == {}
     assert with_addresses(bare, places) == settings

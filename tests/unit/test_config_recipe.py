@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from components.config.merging import merge
 from components.config.presets import load_recipe, make_recipe
-from components.config.recipe import Recipe, merge, preset_names
+from components.config.recipe import Recipe, preset_names
 from components.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +89,8 @@ def test_a_recipe_needs_a_preset_name():
 def test_its_form_can_be_drawn():
     schema = Recipe.model_json_schema()
     assert {"preset", "seed", "grpo", "suites"} <= set(schema["properties"])
+    assert [name for name, part in {"Recipe": schema, **schema["$defs"]}.items() if "required" in part] == ["Recipe"]
+    assert schema["required"] == ["preset"]
     assert schema["$defs"]["GrpoConfig"]["properties"]["kl_weight"]["description"].startswith("beta of the KL term")
 
 

@@ -18,9 +18,10 @@ from tests.runs import ROOT
 
 SHARED = ROOT.parent / "shared" / "data"
 FILES = {
-    "sources.aime": "aime_1983_2023/train", "sources.math": "math/train_answers", "sources.gsm8k": "gsm8k/train",
-    "against.gsm8k": "gsm8k/test", "against.math500": "math500/test.rows000-249", "against.aime24": "aime24/test",
-    "against.amc23": "amc23/test", "against.olympiadbench": "olympiadbench/test",
+    "data.sources.aime": "aime_1983_2023/train", "data.sources.math": "math/train_answers",
+    "data.sources.gsm8k": "gsm8k/train", "suites.gsm8k.source": "gsm8k/test",
+    "suites.math500.source": "math500/test.rows000-249", "suites.aime24.source": "aime24/test",
+    "suites.amc23.source": "amc23/test", "suites.olympiadbench.source": "olympiadbench/test",
 }  # fmt: skip
 
 
@@ -70,20 +71,18 @@ def test_memory_does_not_grow_with_a_file(tmp_path: Path, suffix: str) -> None:
 def test_the_mathematics_preset_reads_the_published_files() -> None:
     if not SHARED.is_dir():
         pytest.skip("the shared data is not there")
-    recipe = load_recipe("curate-math", [f"data.{key}.uri={SHARED / name}.jsonl" for key, name in FILES.items()])
+    recipe = load_recipe("curate-math", [f"{key}.uri={SHARED / name}.jsonl" for key, name in FILES.items()])
     assert recipe.data is not None
     intake = Intake(recipe.data.max_bad_fraction)
-    origins = [*training_origins(recipe.data), *evaluation_origins(recipe.data, {}).values()]
+    origins = [*training_origins(recipe.data), *evaluation_origins(recipe.data, recipe.suites).values()]
     items = list(intake.items(origins, 0))
-    found = {
-        setting.removeprefix("data."): (tally.rows, dict(tally.reasons)) for setting, tally in intake.tallies.items()
-    }
+    found = {setting: (tally.rows, dict(tally.reasons)) for setting, tally in intake.tallies.items()}
     assert found == {
-        "sources.aime": (969, {}),
-        "sources.math": (7470, {"wrong type in 'answer'": 2, "empty 'answer'": 2}),  # golds that are null, or nothing
-        "sources.gsm8k": (7473, {}),
-        "against.gsm8k": (1319, {}), "against.math500": (250, {}), "against.aime24": (30, {}), "against.amc23": (40, {}),
-        "against.olympiadbench": (675, {}),
+        "data.sources.aime": (969, {}),
+        "data.sources.math": (7470, {"wrong type in 'answer'": 2, "empty 'answer'": 2}),  # golds that are null, or nothing
+        "data.sources.gsm8k": (7473, {}),
+        "suites.gsm8k.source": (1319, {}), "suites.math500.source": (250, {}), "suites.aime24.source": (30, {}),
+        "suites.amc23.source": (40, {}), "suites.olympiadbench.source": (675, {}),
     }  # fmt: skip
     amc = [item for item in items if isinstance(item, Row) and item.source == "amc23"]
     assert (amc[0].id, amc[0].answer, amc[0].licence) == ("amc23:0", "27", "MAA, for evaluation only")

@@ -3,7 +3,7 @@
 import pytest
 
 from components.engines.single import SingleEngine
-from components.errors import BudgetExhausted
+from components.errors import BudgetExhausted, IntegrityError
 from components.programs.journal import Journal
 from components.programs.spec import STOP, Spec
 from components.rollout.lake import shards
@@ -64,3 +64,22 @@ def test_a_stopped_journal_goes_on_from_that_step_to_the_same_bytes(tmp_path, st
 
 def test_a_stop_at_the_last_step_comes_too_late(tmp_path):
     assert go(tmp_path, stop_after=LAST) == 1
+
+
+@pytest.mark.parametrize("harm", ["flip", "delete"])
+def test_a_shard_of_the_lake_that_is_damaged_or_gone_is_named_before_the_run_goes_on(tmp_path, harm):
+    with pytest.raises(BudgetExhausted):
+        go(tmp_path, stop_after=4)
+    (tmp_path / "work" / STOP).unlink()
+    (shard,) = (tmp_path / "store/checkpoints/s/lake").iterdir()
+    if harm == "flip":
+        data = bytearray(shard.read_bytes())
+        data[len(data) // 2] ^= 1
+        shard.chmod(0o644)
+        shard.write_bytes(data)
+    else:
+        shard.unlink()
+    with pytest.raises(
+        IntegrityError, match=rf"{shard.name} is (damaged|missing): sha256 expected \w{{64}}, found (\w{{64}}|none)"
+    ):
+        go(tmp_path)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.report.curves import MAX_POINTS, axis_top, curve_plot, series, shape_plot, thin
+from components.report.figures import curve_figures
 
 POINTS = [(float(step), step / 40) for step in range(41)]
 
@@ -70,6 +71,13 @@ def test_thinning_bounds_the_points_and_keeps_the_range(points):
 @given(st.floats(1e-9, 1e12))
 def test_an_axis_ends_at_a_round_number_close_above(largest):
     assert largest * 0.99999 <= axis_top(largest) <= 2.1 * largest
+
+
+def test_a_kl_that_nobody_measured_is_not_drawn():
+    row = {"step": 1, "reward": 1.0, "entropy": 0.0}
+    histories = {"r1_zero": [row | {"kl": 0.0}], "dev2": [row | {"kl": 0.0}, row | {"step": 2, "kl": 0.001}]}
+    drawn = {figure.curve.key: [panel.title for panel in figure.panels] for figure in curve_figures(histories)}
+    assert drawn == {"reward": ["R1-Zero", "Dev2"], "kl": ["Dev2"], "entropy": ["R1-Zero", "Dev2"]}
 
 
 def test_the_start_model_stands_at_step_0():

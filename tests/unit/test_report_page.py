@@ -1,5 +1,7 @@
 """The report of a run is one page: complete, self-contained, safe to open, the same every time."""
 
+import base64
+import hashlib
 import html
 import json
 import re
@@ -10,17 +12,20 @@ from itertools import pairwise
 import pytest
 
 from components.programs.report import main
+from components.report.browser import SCRIPT
 from components.report.page import write_report
 from components.report.tables import waterfall
 from tests.conftest import need_program
 from tests.unit.report_inputs import evaluation, full_run
 
-VOID = {"meta", "br", "path", "rect", "use", "col"}
+VOID = {"meta", "br", "path", "rect", "use", "col", "input"}
 SECTIONS = (
     "stages",
     "levels",
     "curves",
+    "aha",
     "samples",
+    "rollouts",
     "students",
     "data",
     "selection",
@@ -107,8 +112,13 @@ def test_the_page_is_well_formed_and_every_id_is_unique(page):
     assert [name for name in ids if name in SECTIONS] == list(SECTIONS)
 
 
-def test_the_page_loads_and_runs_nothing(page):
-    assert Reader(page).loads == []
+def test_the_page_loads_nothing_and_runs_its_own_script_alone(page):
+    assert Reader(page).loads == ["script", "script"]  # data, and what leafs through them
+    data, script = re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL)
+    assert json.loads(data)
+    assert script == SCRIPT.read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'" in page
     assert "url(http" not in page
     assert "@import" not in page
     assert "http" not in page.replace("http-equiv", "")

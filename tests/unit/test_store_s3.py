@@ -8,7 +8,6 @@ import sys
 import threading
 import urllib.request
 import uuid
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from components.store.artifact import all_artifacts, find, materialize, publish,
 from components.store.checkpoint import Checkpoints
 from components.store.lease import Lease
 from components.store.objects import open_store
+from tests.fakes.fault_proxy import FaultProxy
 from tests.unit.lake_store import fill
 
 pytest.importorskip("moto.server")
@@ -66,51 +66,12 @@ def store(bucket, shared):
     return opened
 
 
-class Proxy:
-    """Forwards TCP; closes the first ``refuse`` connections, loses the next ``lose`` answers, rewrites requests."""
-
-    def __init__(self, upstream, port=0):
-        self.upstream, self.refuse, self.lose, self.rewrite, self.lost = upstream, 0, 0, (b"", b""), 0
-        self.listener = socket.create_server(("127.0.0.1", port))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:  # closed by the fixture
-                return
-            if self.refuse:
-                self.refuse -= 1
-                client.close()
-                continue
-            server = socket.create_connection(self.upstream)
-            threading.Thread(target=self._pump, args=(client, server, True), daemon=True).start()
-            threading.Thread(target=self._pump, args=(server, client, False), daemon=True).start()
-
-    def _pump(self, source, sink, upwards):
-        with suppress(OSError):  # the other side went away
-            while data := source.recv(1 << 16):
-                if upwards:
-                    data = data.replace(*self.rewrite) if self.rewrite[0] else data
-                elif self.lose and not data.startswith(b"HTTP/1.1 100"):
-                    self.lose, self.lost = self.lose - 1, self.lost + 1
-                    break
-                sink.sendall(data)
-        for end in (source, sink):
-            with suppress(OSError):  # closed already
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-
-
 @pytest.fixture
 def proxy(server, store, monkeypatch):
-    between = Proxy(server)
     store._connection = None
-    monkeypatch.setenv("AWS_ENDPOINT_URL", between.url)
-    yield between
-    between.listener.close()
+    with FaultProxy(server) as between:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", between.url)
+        yield between
 
 
 @pytest.fixture
@@ -187,6 +148,13 @@ def test_missing_objects_buckets_and_hidden_versions_are_named(store, tmp_path):
         open_store("s3://no-such-bucket-here").probe()
 
 
+def test_what_is_too_large_for_a_document_is_not_read_as_one(store, tmp_path):
+    (tmp_path / "large").write_bytes(bytes((8 << 20) + 1))
+    store.put_file(tmp_path / "large", "large")
+    with pytest.raises(StoreError, match=r"large has 8,388,609 bytes; a document has at most 8,388,608"):
+        store.read_bytes("large")
+
+
 def test_probe_passes_and_leaves_nothing(store):
     store.probe()
     assert store.list() == []
@@ -218,9 +186,10 @@ def test_a_store_that_is_away_for_good_is_unavailable(bucket, monkeypatch):
 
 
 def test_refused_connections_are_tried_again(store, proxy):
-    proxy.refuse = 4
+    refused = proxy.inject("reset", times=4)
     assert store.create("k", b"x")
     assert store.read_bytes("k") == b"x"
+    assert refused.struck == 4
 
 
 def test_an_endpoint_that_comes_back_is_waited_for(bucket, server, monkeypatch):
@@ -229,33 +198,33 @@ def test_an_endpoint_that_comes_back_is_waited_for(bucket, server, monkeypatch):
         address = unused.getsockname()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{address[1]}")
     returns = []
-    rise = threading.Timer(0.7, lambda: returns.append(Proxy(server, address[1])))
+    rise = threading.Timer(0.7, lambda: returns.append(FaultProxy(server, address[1]).start()))
     rise.start()
     try:
         assert store.create("k", b"x")
     finally:
         rise.join()
-        returns[0].listener.close()
+        returns[0].close()
 
 
 @pytest.mark.parametrize("losses", [1, 3])
 def test_a_conditional_write_whose_answer_was_lost_is_known_as_our_own(store, proxy, losses):
     store.exists("warm")
-    proxy.lose = losses
+    lost = proxy.inject("lose", times=losses)
     assert store.create("k", b"1")
-    proxy.lose = 1
+    lost_too = proxy.inject("lose", times=1)
     assert store.read_bytes("k") == b"1"
-    assert proxy.lost == losses + 1
+    assert (lost.struck, lost_too.struck) == (losses, 1)
     assert not store.create("k", b"2")
     assert store.read_bytes("k") == b"1"
 
 
 def test_a_failed_upload_shows_nothing(store, proxy, work):
     impatient = open_store(store.uri, deadline_s=0.2)
-    proxy.refuse = 1_000
+    proxy.inject("reset")
     with pytest.raises(StoreUnavailable):
         put(impatient, work)
-    proxy.refuse = 0
+    proxy.heal()
     assert store.list() == []
 
 
@@ -361,10 +330,10 @@ def test_a_lease_is_exclusive_and_given_back(store):
 def test_a_lease_whose_renewals_lose_their_answers_stays_ours(store, proxy):
     lease = Lease(store, "work", ttl_s=60)
     lease.acquire()
-    proxy.lose = 1
+    lost = proxy.inject("lose", times=1)
     assert lease._renew()
     lease.release()
-    assert proxy.lost == 1
+    assert lost.struck == 1
     assert store.list() == []
 
 

@@ -11,6 +11,7 @@ from components.data.sources.generators import GYM, TINY, read_gym
 from components.data.sources.hub import read_hub
 from components.data.sources.lines import read_jsonl
 from components.data.sources.parquet import read_parquet
+from components.data.sources.programs import FORMS as TEST_FORMS
 from components.data.sources.records import BadRow, Broken, Records
 from components.data.sources.rows import make_row
 from components.data.sources.tables import read_csv
@@ -83,13 +84,15 @@ def _read_file(source: SourceConfig, name: str, setting: str) -> Iterator[Row | 
         elif form == "parquet":
             records = read_parquet(file, _top_columns(source.columns), setting)
         else:
-            records = read_csv(file, "\t" if form == "tsv" else ",", setting)
+            records = read_csv(file, "\t" if form == "tsv" else ",", setting, source.header)
         yield from read_rows(records, source, name)
 
 
 def _top_columns(mapping: ColumnMapping) -> set[str]:
     """The columns that the mapping may look into: ``a.b`` may be a column of that name, or inside ``a``."""
-    named = [mapping.prompt, mapping.answer, mapping.tests or "tests"]
+    prompt = [mapping.prompt] if isinstance(mapping.prompt, str) else mapping.prompt
+    named = [*prompt, mapping.answer, mapping.tests or "tests", *mapping.wrong_choices]
+    named += TEST_FORMS[mapping.tests_as][1] if mapping.tests_as != "own" else ()
     fields = (mapping.messages, mapping.id, mapping.level, mapping.language, mapping.completion, mapping.verifier_args)
     named += [name for name in fields if name]
     return {*named, *(name.partition(".")[0] for name in named)}

@@ -7,8 +7,10 @@ from typing import Any
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from components.config.data import SourceConfig
+from components.config.data import ColumnMapping, SourceConfig
 from components.data.schema import LANGUAGE, Message, Row
+from components.data.sources.choices import with_choices
+from components.data.sources.programs import upstream_tests
 from components.data.sources.records import BadRow
 from components.data.tests import CodeTests
 from components.rewards.accuracy import usable
@@ -35,18 +37,21 @@ def make_row(columns: Mapping[str, Any], source: SourceConfig, name: str, number
     messages, completion = None, None
     if mapping.messages is not None:
         messages, completion = _conversation(_column(columns, mapping.messages), mapping.messages)
-    prompt = _filled(columns, mapping.prompt) if messages is None else "\n\n".join(turn.content for turn in messages)
+    prompt = _prompt(columns, mapping.prompt) if messages is None else "\n\n".join(turn.content for turn in messages)
     if mapping.completion is not None:
         completion = _text(columns, mapping.completion)
     code = source.judged_by == "code"
+    answer = _answer(columns, source, optional=code or completion is not None)
+    if mapping.wrong_choices:
+        prompt, answer = with_choices(prompt, answer, [_text(columns, column) for column in mapping.wrong_choices])
     row = Row(
         id=f"{name}-{number:05d}" if mapping.id is None else f"{name}:{_filled(columns, mapping.id, numbers=True)}",
         prompt=prompt,
         messages=None if messages is None or (len(messages) == 1 and messages[0].role == "user") else messages,
-        answer=_answer(columns, source, optional=code or completion is not None),
+        answer=answer,
         verifier=source.judged_by,
         verifier_args=_arguments(columns, source),
-        tests=_tests(columns, mapping.tests or "tests") if code else None,
+        tests=_tests(columns, mapping) if code else None,
         skill=source.skill,
         language=source.language if mapping.language is None else _language(columns, mapping.language),
         level=None if mapping.level is None else _level(columns, mapping.level),
@@ -57,6 +62,17 @@ def make_row(columns: Mapping[str, Any], source: SourceConfig, name: str, number
     if row.answer and not (row.verifier == "math" and _NUMBER.fullmatch(row.answer)) and not usable(row):
         raise BadRow("an answer that its verifier cannot read")
     return row
+
+
+def _prompt(columns: Mapping[str, Any], names: str | tuple[str, ...]) -> str:
+    """The column's text; of several columns, the texts of those that are filled."""
+    if isinstance(names, str):
+        return _filled(columns, names)
+    parts = [_text(columns, name) for name in names if _lookup(columns, name) is not None]
+    filled = [part for part in parts if part.strip()]
+    if not filled:
+        raise BadRow(f"empty {names[0]!r}")
+    return "\n\n".join(filled)
 
 
 def _answer(columns: Mapping[str, Any], source: SourceConfig, *, optional: bool) -> str:
@@ -183,7 +199,10 @@ def _arguments(columns: Mapping[str, Any], source: SourceConfig) -> dict[str, Js
         raise BadRow(f"{name!r} are no arguments") from None
 
 
-def _tests(columns: Mapping[str, Any], name: str) -> CodeTests:
+def _tests(columns: Mapping[str, Any], mapping: ColumnMapping) -> CodeTests:
+    name = mapping.tests or "tests"
+    if mapping.tests_as != "own":
+        return upstream_tests(mapping.tests_as, columns)
     value = _column(columns, name)
     if not _plain(value):
         raise BadRow(f"{name!r} are no tests")

@@ -1,7 +1,7 @@
-"""CSV and TSV with a header line. Every value is text; an empty cell is an empty text."""
+"""CSV and TSV. Every value is text; an empty cell is an empty text."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 from components.data.sources.lines import numbered_lines
@@ -11,17 +11,20 @@ from components.errors import DataError
 QUOTE = b'"'
 
 
-def read_csv(file: IO[bytes], delimiter: str, setting: str) -> Records:
-    """Records of a table. Raises DataError where the header line is none."""
+def read_csv(file: IO[bytes], delimiter: str, setting: str, header: Sequence[str] = ()) -> Records:
+    """Records of a table whose first line names its columns, unless ``header`` does. DataError where that line is none.
+
+    TSV without such a line is taken as plain: a tab divides cells, a line end records, and a quote is a quote.
+    """
     csv.field_size_limit(MAX_LINE_BYTES)
-    header: list[str] | None = None
-    for number, text in _logical_lines(numbered_lines(file)):
+    plain = bool(header) and delimiter == "\t"
+    for number, text in numbered_lines(file) if plain else _logical_lines(numbered_lines(file)):
         if isinstance(text, Broken):
             yield text
-        elif header is None:
+        elif not header:
             header = _header(text, delimiter, setting)
         elif text.strip():
-            yield _record(number, text, header, delimiter)
+            yield _record(number, text, header, "" if plain else delimiter)
 
 
 def _header(text: bytes, delimiter: str, setting: str) -> list[str]:
@@ -34,7 +37,7 @@ def _header(text: bytes, delimiter: str, setting: str) -> list[str]:
     return header
 
 
-def _record(number: int, text: bytes, header: list[str], delimiter: str) -> Record | Broken:
+def _record(number: int, text: bytes, header: Sequence[str], delimiter: str) -> Record | Broken:
     try:
         cells = _cells(text, delimiter)
         if len(cells) != len(header):
@@ -45,12 +48,15 @@ def _record(number: int, text: bytes, header: list[str], delimiter: str) -> Reco
 
 
 def _cells(text: bytes, delimiter: str) -> list[str]:
+    """The cells of a line; without a delimiter, of a plain one with tabs."""
     if len(text) > MAX_LINE_BYTES:
         raise BadRow(f"longer than {MAX_LINE_BYTES} bytes")
     try:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError:
         raise BadRow("not UTF-8") from None
+    if not delimiter:
+        return decoded.rstrip("\r\n").split("\t")
     try:
         rows = list(csv.reader([decoded], delimiter=delimiter, strict=True))
     except csv.Error:

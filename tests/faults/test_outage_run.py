@@ -1,0 +1,150 @@
+"""Runs over an S3 server that fails them: one that is gone is named and loses nothing, one that comes back is hardly noticed."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from components.store.artifact import all_artifacts, verify
+from components.store.objects import MAX_RETRIES, ObjectStore, open_store
+from tests.conftest import Ran
+from tests.fakes.s3_server import CREDENTIALS, S3, s3_behind_a_proxy
+from tests.faults.matrix import contents
+from tests.runs import ROOT, environment, r1, stages
+
+BUCKET = "outages"
+IMPATIENT = """
+from components.store.objects import open_store
+open_store.__kwdefaults__["deadline_s"] = 2.0
+import flows.commands.run as run
+inner = run._run
+def _run(*arguments):
+    import tasks.policy  # not before: it imports Prefect, whose settings are read once
+    tasks.policy.DELAYS_S[:] = [0.1, 0.1]
+    return inner(*arguments)
+run._run = _run
+from flows.cli import main
+main()
+"""
+"""`r1` that gives a store two seconds in place of sixty, and tries a stage again at once."""
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3]:
+    with s3_behind_a_proxy() as servers:
+        servers.make_bucket(BUCKET)
+        yield servers
+
+
+@pytest.fixture
+def extra(s3: S3) -> dict[str, str]:
+    return CREDENTIALS | {"AWS_ENDPOINT_URL": s3.proxy.url}
+
+
+@pytest.fixture
+def direct(s3: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ObjectStore:
+    """The run's store, past the proxy."""
+    for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": s3.direct}).items():
+        monkeypatch.setenv(name, value)
+    store = open_store(f"s3://{BUCKET}/{tmp_path.name}")
+    store.list()
+    return store
+
+
+def test_a_store_that_goes_for_good_at_publication_loses_nothing_and_the_next_run_finishes(
+    s3: S3, direct: ObjectStore, extra: dict[str, str], tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    settings = [
+        "run",
+        "smoke",
+        "--set",
+        "flow='r1_zero'",
+        "--set",
+        f"store={direct.uri}",
+        "--json",
+        str(home / "s.json"),
+    ]
+    s3.proxy.inject("reset", method="HEAD", path="/artifacts/grpo/", times=1, then=lambda: s3.proxy.inject("reset"))
+    done = subprocess.run(
+        [sys.executable, "-c", IMPATIENT, *settings],
+        env=environment(home, extra=extra),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    s3.proxy.heal()
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "r1: StoreUnavailable: cannot " in done.stderr
+    assert "check AWS_ENDPOINT_URL" in done.stderr
+    (model,) = home.glob("work/grpo-*/out/model/model.safetensors")
+    trained = model.read_bytes()
+    published = [ref for ref, _ in all_artifacts(direct)]
+    assert "grpo" not in {ref.kind for ref in published}
+    for ref in published:
+        verify(direct, ref)
+
+    before = s3.proxy.count("PUT", "/checkpoints/grpo/")
+    assert r1(home, *settings, extra=extra).returncode == 0
+    assert s3.proxy.count("PUT", "/checkpoints/grpo/") == before  # no step was computed again
+    zero = stages(json.loads((home / "s.json").read_text()))["r1_zero"]
+    assert not zero["reused"]
+    (weights,) = (key for key in direct.list("artifacts/grpo") if key.endswith("/model.safetensors"))
+    assert direct.size(weights) == len(trained)
+    assert direct.list("leases") == direct.list("checkpoints") == []
+
+
+@pytest.mark.slow
+def test_a_whole_run_passes_half_a_minute_of_503_and_every_other_fault_and_ends_with_the_same_bytes(
+    smoke: Ran, s3: S3, direct: ObjectStore, extra: dict[str, str], tmp_path: Path
+) -> None:
+    proxy = s3.proxy
+    for kind, method, path in (
+        ("lose", "PUT", "MANIFEST.json"),
+        ("lose", "PUT", "leases/"),
+        ("lose", "PUT", "COMPLETE.json"),
+        ("lose", "PUT", "promotions/"),
+        ("cut_request", "PUT", "/data/"),
+        ("cut_response", "GET", "/data/"),
+        ("cut_response", "GET", "MANIFEST.json"),
+        ("reset", "HEAD", "/artifacts/"),
+    ):
+        proxy.inject(kind, method=method, path=path, times=2, after=1000)
+    proxy.inject("busy", method="PUT", path="/state/", times=1, then=lambda: proxy.inject("busy", seconds=30))
+    home = tmp_path / "home"
+    home.mkdir()
+    ended, seen = threading.Event(), set()
+
+    def poll() -> None:
+        while not ended.wait(0.1):
+            for ref, _ in all_artifacts(direct):
+                if ref.fingerprint not in seen:
+                    verify(direct, ref)  # IntegrityError: something partial was shown
+                    seen.add(ref.fingerprint)
+
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(poll)
+        try:
+            done = r1(home, "run", "smoke", "--set", f"store={direct.uri}", timeout=500, extra=extra)
+        finally:
+            ended.set()
+        reader.result(60)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    struck = Counter(request.fault for request in proxy.requests)
+    assert struck["lose"] == 8
+    assert struck["cut_request"] == 2
+    assert struck["cut_response"] == 4
+    assert struck["reset"] == 2
+    assert struck["busy"] > 5
+    repeated = Counter((r.method, r.target) for r in proxy.requests if r.fault)
+    assert max(repeated.values()) <= 4 * (1 + MAX_RETRIES)
+    assert contents(direct) == contents(open_store(str(smoke.home / "store")))
