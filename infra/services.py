@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 BUCKET = "r1flow"
 DATABASES = ("prefect", "mlflow", "mlflow_auth")
-SECRETS = ("postgres", "s3_key", "s3", "s3_files", "mlflow", "mlflow_cookies", "prefect")
+SECRETS = ("postgres", "s3", "s3_files", "mlflow", "mlflow_cookies", "prefect")
 POOLS = ("cpu", "gpu")
 
 
@@ -45,7 +45,7 @@ DATABASE = {
 }
 STORE = {
     "AWS_ENDPOINT_URL": "http://{at[s3]}",
-    "AWS_ACCESS_KEY_ID": "{secret[s3_key]}",
+    "AWS_ACCESS_KEY_ID": "r1flow",
     "AWS_SECRET_ACCESS_KEY": "{secret[s3]}",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
@@ -98,7 +98,7 @@ S3 = Service(
         *("-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock"),  # in its folder; by default in everybody's /tmp
     ),
     {
-        "AWS_ACCESS_KEY_ID": "{secret[s3_key]}",
+        "AWS_ACCESS_KEY_ID": "r1flow",
         "AWS_SECRET_ACCESS_KEY": "{secret[s3]}",
         # Without these the files could be had from the servers behind the S3 gateway, which ask for no credentials.
         "WEED_JWT_SIGNING_KEY": "{secret[s3_files]}",
