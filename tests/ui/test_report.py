@@ -12,7 +12,7 @@ from components.report.page import write_report
 from components.rollout import lake
 from tests.conftest import Ran, need_program
 from tests.runs import stages
-from tests.ui.test_servers import CHROMIUM
+from tests.ui.test_servers import APPEARS_MS, CHROMIUM
 from tests.unit.report_inputs import evaluation
 from tests.unit.test_rollout_aha import group
 
@@ -24,6 +24,7 @@ EVIL = "</script><script>document.title='owned'</script><img src=x onerror=\"doc
 def browser() -> Iterator[Browser]:
     chromium = need_program("chromium")
     with sync_playwright() as playwright:
+        expect.set_options(timeout=APPEARS_MS)
         opened = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
         yield opened
         opened.close()
@@ -140,6 +141,6 @@ def test_the_page_reads_without_scripts_and_in_print(browser: Browser, report: P
     context.close()
     page, _ = opened(browser, report)
     page.emulate_media(media="print")
-    expect(page.locator(".tools")).to_be_hidden()
+    expect(page.locator(".tools").first).to_be_hidden()
     expect(page.locator(".completion").first).to_be_visible()
     page.close()
