@@ -373,6 +373,7 @@ def _provenance(work: Work, session: Session, started: float, proved: Mapping[st
         "python": platform.python_version(),
         "machine": platform.machine(),
         "commit": _commit(),
+        **{name: dict(work.notes[name]) for name in ("addresses",) if work.notes.get(name)},
     }
 
 

@@ -9,7 +9,10 @@ from components.store.manifest import Manifest
 
 @dataclass(frozen=True)
 class Made:
-    """What a walk needs to know of an artifact; ``inputs`` are fingerprints by name, ``config`` the stage's own settings."""
+    """What a walk needs to know of an artifact; ``inputs`` are fingerprints by name, ``config`` the stage's own settings.
+
+    ``addresses``: where its files lay when it was made, by setting.
+    """
 
     kind: str
     fingerprint: str
@@ -19,6 +22,7 @@ class Made:
     inputs: Mapping[str, str]
     config: Mapping[str, Any]
     files: tuple[str, ...]
+    addresses: Mapping[str, str]
 
     @property
     def short(self) -> str:
@@ -36,4 +40,5 @@ def made_of(manifest: Manifest, stage: str) -> Made:
         inputs={name: ref.fingerprint for name, ref in manifest.inputs.items()},
         config=manifest.config.get("config", {}),
         files=tuple(entry.path for entry in manifest.files),
+        addresses=manifest.provenance.get("addresses", {}),
     )

@@ -3,24 +3,29 @@
 from collections.abc import Mapping
 from typing import Any
 
+from components.lake.made import Made
 
-def source_of(config: Mapping[str, Any], source: str, suite: str | None, seed: int) -> str:
-    """Words for the source that a row names. ``config`` are the settings of the curation, ``suite`` the row's, if any.
 
-    Where a file lay is in no artifact: its sha256 is.
+def source_of(made: Made, source: str, suite: str | None) -> str:
+    """Words for the source that a row names. ``made`` is the curation's artifact, ``suite`` the row's, if any.
+
+    A file is what its sha256 says; where it lay is told beside, as far as that was written down.
     """
+    config = made.config
     for setting, given in _settings(config, source, suite):
-        digest = config["digests"].get(setting) or config["digests"].get(f"{setting}.uri")
-        if digest:
-            name = config["names"].get(setting)
-            return f"{setting}: the file{f' {name}' if name else ''} with sha256 {digest}"
+        for key in (setting, f"{setting}.uri"):
+            if digest := config["digests"].get(key):
+                name = made.addresses.get(key) or config["names"].get(key)
+                return f"{setting}: the file{f' {name}' if name else ''} with sha256 {digest}"
         if given.get("hub"):
             return f"{setting}: {given['hub']} at commit {given['revision']}, split {given['split']}"
         if given.get("generator"):
             version = config.get("generators", {}).get(setting, "builtin")
             return f"{setting}: made by {given['generator']} ({version}), {given['size']} problems"
     return (
-        f"{source}: made by r1flow, seed {seed}" if suite is None else f"{source}: made by r1flow for the suite {suite}"
+        f"{source}: made by r1flow, seed {made.seed}"
+        if suite is None
+        else f"{source}: made by r1flow for the suite {suite}"
     )
 
 

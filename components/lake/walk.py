@@ -149,7 +149,7 @@ def _row(shelf: Shelf, fingerprint: str, path: str, problem: str, what: str, *, 
             suite = path.removeprefix("eval/").removesuffix(".jsonl") if path.startswith("eval/") else None
             return [
                 Link(what, f"{made.short} {path}", says),
-                Link("source", made.short, source_of(made.config, row["source"], suite, made.seed)),
+                Link("source", made.short, source_of(made, row["source"], suite)),
             ]
     if must:
         raise _missing(made, problem, _ids(shelf.file(fingerprint, path)))

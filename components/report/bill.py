@@ -1,6 +1,7 @@
 """The run's bill as tables, and the bills that it stands beside, with their arithmetic."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from components.report.stages import number, stage_name
@@ -61,8 +62,7 @@ def _cells(line: Mapping[str, Any]) -> list[str]:
     return [
         number(line["device_seconds"], 1),
         *(number(phases.get(name), 1) for name in ("sample", "score", "update", "sync")),
-        f"{line['tokens_out']:,.0f}",
-        f"{line['tokens_trained']:,.0f}",
+        *(f"{line[name]:,.0f}" if line[name] else "" for name in ("tokens_out", "tokens_trained")),
         *(_figure(line[name]) for name in ("money", "energy_kwh", "per_million_out", "per_million_in")),
         number(line["points"], 1),
         _figure(line["per_point"]),
@@ -70,7 +70,12 @@ def _cells(line: Mapping[str, Any]) -> list[str]:
 
 
 def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
+    """Three digits that count, without a power of ten.
+
+    >>> _figure(2.664e-6), _figure(1234.0)
+    ('0.00000266', '1230')
+    """
+    return "" if value is None else f"{Decimal(f'{value:.3g}'):f}"
 
 
 def _dollars(value: float) -> str:

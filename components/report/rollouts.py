@@ -4,10 +4,14 @@ What a model wrote travels as data: JSON without a character that markup has, wh
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.models import load_tokenizer
@@ -22,6 +26,8 @@ HEAD, TAIL = 600, 300
 MAX_BYTES = 4_000_000
 """Of all stages together, as JSON."""
 MAX_PROMPT = 4_000
+BATCH = 128
+"""Completions in memory at a time."""
 COLUMNS = [
     "step",
     "policy_version",
@@ -37,7 +43,17 @@ COLUMNS = [
 COLUMNS += ["reward", "rewards", "verdict", "language", "format_ok", "advantage"]
 
 Decode = Callable[[Sequence[int]], str]
-Group = list[dict[str, Any]]
+Key = tuple[int, str]
+"""A group: step and problem."""
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What the page gets of a completion, and the prompt that it answered, as the policy read it."""
+
+    prompt: str
+    record: dict[str, Any]
 
 
 def browse(
@@ -51,11 +67,12 @@ def browse(
     found = []
     for stage in stages:
         chosen = _chosen(inputs[stage] / "lake", wanted.get(stage, set()))
-        problems = _problems(inputs, {group[0]["prompt_id"] for group in chosen})
+        problems = _problems(inputs, {name for _, name in chosen})
         decode = _decoder(inputs[stage])
+        groups = _groups(inputs[stage] / "lake", set(chosen), partial(_completion, decode=decode))
         shown, size = [], 0
-        for group in chosen:
-            record = _group(group, problems.get(group[0]["prompt_id"], {}), decode)
+        for key in chosen:
+            record = _group(key, groups.get(key, []), problems.get(key[1], {}))
             size += len(dump(record))
             if size > MAX_BYTES / len(stages):
                 break
@@ -78,24 +95,27 @@ def dump(value: Any) -> str:
 
 
 def pieces(ids: Sequence[int], text: str, decode: Decode) -> list[str] | None:
-    """The text of every token where they join to ``text``; None where some tokens are no text by themselves."""
-    parts = [decode([token]) for token in ids]
-    for end in (len(parts), len(parts) - 1):  # the end token stands in no text
-        if "".join(parts[:end]) == text:
-            return parts[:end]
-    return None
+    """The text of every token where they join to ``text``; None where some tokens are no text by themselves.
+
+    Of more than HEAD + TAIL tokens only the first and the last, with a word on how many lie between.
+    """
+    cut = len(ids) - HEAD - TAIL
+    head = [decode([token]) for token in (ids if cut <= 0 else ids[:HEAD])]
+    if cut <= 0:
+        return next((head[:end] for end in (len(head), len(head) - 1) if "".join(head[:end]) == text), None)
+    tail = [decode([token]) for token in ids[-TAIL:]]
+    tail = tail if text.endswith("".join(tail)) else tail[:-1]  # the end token stands in no text
+    if not text.startswith("".join(head)) or not text.endswith("".join(tail)):
+        return None
+    return [*head, f"\n[... {cut:,} tokens left out ...]\n", *tail]
 
 
-def _chosen(directory: Path, wanted: set[tuple[int, str]]) -> list[Group]:
+def _chosen(directory: Path, wanted: set[tuple[int, str]]) -> list[Key]:
     """The wanted groups, then one group of every sampled step after another."""
-    first = [group for step, name in sorted(wanted) for group in _groups(directory, step, name)]
-    steps = [_spread(list(_groups(directory, step)), GROUPS) for step in _sampled(lake.last_step(directory))]
-    others = [groups[place] for place in range(GROUPS) for groups in steps if place < len(groups)]
-    return first + [group for group in others if (group[0]["step"], group[0]["prompt_id"]) not in wanted]
-
-
-def _sampled(last: int) -> list[int]:
-    return _spread(list(range(1, last + 1)), STEPS)
+    names = _names(directory, set(_spread(list(range(1, lake.last_step(directory) + 1)), STEPS)))
+    steps = [[(step, name) for name in _spread(list(of), GROUPS)] for step, of in sorted(names.items())]
+    others = [keys[place] for place in range(GROUPS) for keys in steps if place < len(keys)]
+    return [*sorted(wanted), *(key for key in others if key not in wanted)]
 
 
 def _spread(values: list[Any], number: int) -> list[Any]:
@@ -105,16 +125,26 @@ def _spread(values: list[Any], number: int) -> list[Any]:
     return [values[round(place * (len(values) - 1) / (number - 1))] for place in range(number)]
 
 
-def _groups(directory: Path, step: int, name: str | None = None) -> Iterator[Group]:
-    """The groups of a step, or the one of a problem, from the shard that holds the step."""
-    shard = next((path for path in lake.shards(directory) if step <= int(path.stem.rsplit("-", 1)[1])), None)
-    if shard is None:
-        return
-    filters = [("step", "==", step), *([("prompt_id", "==", name)] if name is not None else [])]
-    groups: dict[str, Group] = {}
-    for row in pq.read_table(shard, columns=COLUMNS, filters=filters).to_pylist():
-        groups.setdefault(row["prompt_id"], []).append(row)
-    yield from groups.values()
+def _names(directory: Path, steps: set[int]) -> dict[int, dict[str, None]]:
+    """The problems of these steps, in the order in which they were sampled."""
+    found: dict[int, dict[str, None]] = {}
+    for row in lake.read(directory, ["prompt_id"]):
+        if row["step"] in steps:
+            found.setdefault(row["step"], {})[row["prompt_id"]] = None
+    return found
+
+
+def _groups(directory: Path, keys: set[Key], make: Callable[[Mapping[str, Any]], _T]) -> dict[Key, list[_T]]:
+    """What ``make`` makes of every completion of these groups. A few rows are in memory at a time, however long they are."""
+    found: dict[Key, list[_T]] = {}
+    steps, names = (pa.array(sorted({key[place] for key in keys})) for place in (0, 1))
+    for shard in lake.shards(directory):
+        for batch in pq.ParquetFile(shard).iter_batches(BATCH, columns=COLUMNS):
+            held = pc.and_(pc.is_in(batch["step"], steps), pc.is_in(batch["prompt_id"], names))
+            for row in batch.filter(held).to_pylist():
+                if (key := (row["step"], row["prompt_id"])) in keys:
+                    found.setdefault(key, []).append(make(row))
+    return found
 
 
 def _decoder(artifact: Path) -> Decode | None:
@@ -137,21 +167,19 @@ def _problems(inputs: Mapping[str, Path], names: set[str]) -> dict[str, dict[str
     return found
 
 
-def _group(rows: Group, problem: Mapping[str, Any], decode: Decode | None) -> dict[str, Any]:
-    first = rows[0]
-    asked = problem.get("prompt") or (decode(first["prompt_ids"]) if decode else "")
+def _group(key: Key, completions: Sequence[Completion], problem: Mapping[str, Any]) -> dict[str, Any]:
+    asked = problem.get("prompt") or (completions[0].prompt if completions else "")
     return {
-        "step": first["step"],
-        "problem": printable(first["prompt_id"]),
+        "step": key[0],
+        "problem": printable(key[1]),
         "prompt": printable(asked[:MAX_PROMPT]),
         "gold": printable(problem.get("answer") or ""),
         "level": problem.get("level"),
-        "completions": [_completion(row, decode) for row in rows],
+        "completions": [completion.record for completion in completions],
     }
 
 
-def _completion(row: Mapping[str, Any], decode: Decode | None) -> dict[str, Any]:
-    tokens = pieces(row["ids"], row["text"], decode) if decode else None
+def _completion(row: Mapping[str, Any], decode: Decode | None) -> Completion:
     record = {
         "sample": row["sample"],
         "reward": _rounded(row["reward"]),
@@ -163,14 +191,17 @@ def _completion(row: Mapping[str, Any], decode: Decode | None) -> dict[str, Any]
         "finished": row["finished"],
         "staleness": row["step"] - 1 - row["policy_version"],
     }
+    prompt = decode(row["prompt_ids"][:MAX_PROMPT]) if decode else ""
+    tokens = pieces(row["ids"], row["text"], decode) if decode else None
     if tokens is None:
-        return record | {"text": [printable(_cut(row["text"], 4 * HEAD, 4 * TAIL))], "logprobs": []}
-    logprobs = [_rounded(value, 2) for value in row["logprobs"][: len(tokens)]]
-    cut = len(tokens) - HEAD - TAIL
-    if cut > 0:
-        tokens = [*tokens[:HEAD], f"\n[... {cut:,} tokens left out ...]\n", *tokens[-TAIL:]]
+        text = printable(_cut(row["text"], 4 * HEAD, 4 * TAIL))
+        return Completion(prompt, record | {"text": [text], "logprobs": []})
+    logprobs: list[float | None] = [_rounded(value, 2) for value in row["logprobs"]]
+    if len(logprobs) > HEAD + TAIL:
         logprobs = [*logprobs[:HEAD], None, *logprobs[-TAIL:]]
-    return record | {"text": [printable(token) for token in tokens], "logprobs": logprobs}
+    return Completion(
+        prompt, record | {"text": [printable(token) for token in tokens], "logprobs": logprobs[: len(tokens)]}
+    )
 
 
 def _cut(text: str, head: int, tail: int) -> str:

@@ -16,7 +16,8 @@ from components.rollout import lake
 
 MOST = 200_000
 """Completions of a stage that are read; of a larger lake every n-th step is."""
-BATCH = 4096
+BATCH = 1024
+"""Completions in memory at a time."""
 BANDS = ("0", "0 to 0.2", "0.2 to 0.8", "0.8 to 1")
 """Problems by the share of their completions in this stage that are correct: 0, then up to 0.2, to 0.8, to 1."""
 AROUND = 60

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from components.report.page import write_report
 from components.rollout import lake
 from tests.conftest import Ran, need_program
-from tests.ui.test_servers import CHROMIUM
+from tests.runs import stages
+from tests.ui.test_servers import APPEARS_MS, CHROMIUM
 from tests.unit.report_inputs import evaluation
 from tests.unit.test_rollout_aha import group
 
@@ -23,6 +24,7 @@ EVIL = "</script><script>document.title='owned'</script><img src=x onerror=\"doc
 def browser() -> Iterator[Browser]:
     chromium = need_program("chromium")
     with sync_playwright() as playwright:
+        expect.set_options(timeout=APPEARS_MS)
         opened = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
         yield opened
         opened.close()
@@ -30,7 +32,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def report(smoke: Ran) -> Path:
-    (page,) = (smoke.home / "store").rglob("report.html")
+    made = stages(smoke.summary)["report"]["ref"]["fingerprint"]
+    (page,) = (smoke.home / "store" / "artifacts" / "report" / made[:16]).rglob("report.html")
     return page
 
 
@@ -60,9 +63,9 @@ def test_no_request_leaves_the_page_and_nothing_overflows(browser: Browser, repo
 def test_rollouts_are_filtered_by_stage_step_reward_and_problem(browser: Browser, report: Path) -> None:
     page, said = opened(browser, report)
     data = json.loads(page.locator("#rollout-data").text_content() or "")
-    stages = [entry["name"] for entry in data]
-    assert page.locator("#rollout-stage option").all_text_contents() == stages
-    page.select_option("#rollout-stage", label=stages[1])
+    names = [entry["name"] for entry in data]
+    assert page.locator("#rollout-stage option").all_text_contents() == names
+    page.select_option("#rollout-stage", label=names[1])
     groups = data[1]["groups"]
     expect(page.locator("#rollout-count")).to_have_text(f"group 1 of {len(groups)}")
     expect(page.locator(".completion")).to_have_count(len(groups[0]["completions"]))
@@ -138,6 +141,6 @@ def test_the_page_reads_without_scripts_and_in_print(browser: Browser, report: P
     context.close()
     page, _ = opened(browser, report)
     page.emulate_media(media="print")
-    expect(page.locator(".tools")).to_be_hidden()
+    expect(page.locator(".tools").first).to_be_hidden()
     expect(page.locator(".completion").first).to_be_visible()
     page.close()

@@ -1,11 +1,12 @@
 """The way from a row back to its source, over a small store."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from components.errors import DataError
+from components.lake.made import Made
 from components.lake.origin import source_of
 from components.lake.shelf import StoreShelf
 from components.lake.walk import walk
@@ -125,6 +126,10 @@ CURATED = {
 }
 
 
+def curated(config: dict[str, Any], addresses: dict[str, str] | None = None) -> Made:
+    return Made("dataset", "f" * 64, "curate", None, 3, {}, config, (), addresses or {})
+
+
 @pytest.mark.parametrize(
     ("source", "suite", "says"),
     [
@@ -137,9 +142,11 @@ CURATED = {
     ],
 )
 def test_a_source_is_named_by_its_bytes_commit_or_generator(source: str, suite: str | None, says: str) -> None:
-    assert source_of(json.loads(json.dumps(CURATED)), source, suite, 3) == says
+    assert source_of(curated(CURATED), source, suite) == says
 
 
-def test_one_file_bears_its_name() -> None:
+def test_a_file_bears_its_name_or_where_it_lay() -> None:
     one = {"data": {"path": None}, "suites": {}, "digests": {"data.path": "dd"}, "names": {"data.path": "train.jsonl"}}
-    assert source_of(one, "train.jsonl", None, 0) == "data.path: the file train.jsonl with sha256 dd"
+    assert source_of(curated(one), "train.jsonl", None) == "data.path: the file train.jsonl with sha256 dd"
+    said = source_of(curated(one, {"data.path": "s3://b/train.jsonl"}), "train.jsonl", None)
+    assert said == "data.path: the file s3://b/train.jsonl with sha256 dd"

@@ -78,6 +78,17 @@ def test_tokens_are_told_apart_where_they_are_texts() -> None:
     assert pieces([0, 9], "a\u4e2d", decode) is None
 
 
+def test_of_many_tokens_the_first_and_the_last_are_shown() -> None:
+    ids = [0, 1] * 1000
+    decode = lambda ids: "".join("ab"[i] if i < 2 else "" for i in ids)  # noqa: E731
+    for end in ([], [2]):
+        found = pieces([*ids, *end], "ab" * 1000, decode)
+        assert found is not None
+        assert "tokens left out" in found[rollouts.HEAD]
+        assert len(found) in (rollouts.HEAD + rollouts.TAIL + 1, rollouts.HEAD + rollouts.TAIL)
+    assert pieces(ids, "cb" + "ab" * 999, decode) is None
+
+
 def test_the_stages_tokenizer_tells_tokens_apart(tmp_path: Path) -> None:
     from components.models import load_tokenizer
 
