@@ -3,6 +3,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -85,10 +86,11 @@ def test_a_worker_that_is_killed_changes_nothing(small_shards: None, tmp_path: P
         while not list(tmp_path.glob("killed/**/ids.json")):
             time.sleep(0.005)
         for process in psutil.Process().children():
-            if "spawn_main" in " ".join(process.cmdline()):
-                process.kill()
-                killed.append(process.pid)
-                return
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                if "spawn_main" in " ".join(process.cmdline()):
+                    process.kill()
+                    killed.append(process.pid)
+                    return
 
     killer = threading.Thread(target=kill)
     killer.start()
