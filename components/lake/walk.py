@@ -5,6 +5,7 @@ this checkpoint, and that step's rollouts with the rows they came from. Of a tra
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +19,7 @@ from components.lake.made import Made
 from components.lake.origin import source_of
 from components.lake.tables import ANSWERS, SHARD
 
+_SUITE = re.compile(r"eval/[^/]+\.jsonl")
 STEPS = 10
 """Steps that are named."""
 GROUP = ["step", "prompt_id", "sample", "verdict", "reward", "advantage"]
@@ -53,11 +55,10 @@ def walk(shelf: Shelf, fingerprint: str, problem: str) -> list[Link]:
         return [answer, *asked, *_checkpoint(shelf, made.inputs["model"])]
     if _shards(made):
         return [*_drawn(shelf, made, problem), _commit(made)]
-    for path in made.files:
-        if path == "train.jsonl" or path.startswith("eval/"):
-            found = _row(shelf, fingerprint, path, problem, "dataset row", must=False)
-            if found:
-                return [*found, _commit(made)]
+    tables = [path for path in made.files if path == "train.jsonl" or _SUITE.fullmatch(path)]
+    found = [link for path in tables for link in _row(shelf, fingerprint, path, problem, "dataset row", must=False)]
+    if found:
+        return [*found, _commit(made)]
     if "train.jsonl" in made.files:
         raise _missing(made, problem, _ids(shelf.file(fingerprint, "train.jsonl")))
     raise DataError(f"{made.short} has no rows to walk from; give an evaluation, an RL stage or a dataset (r1 ls)")

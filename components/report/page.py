@@ -15,6 +15,7 @@ from components.report import aha, bill, paper, students, tables
 from components.report.browser import browsing
 from components.report.figures import curve_figures, shape_figures
 from components.report.lineage import way
+from components.report.references import published
 from components.report.samples import before_after, printable
 from components.report.stages import (
     MAIN_LINE,
@@ -127,6 +128,7 @@ def _suite(metrics: Mapping[str, Metrics], suite: str) -> dict[str, Any]:
     return {
         "name": suite,
         "problems": int(measured.get(f"{suite}/problems", 0)),
+        "published": published(suite),
         "columns": list(next(iter(rows.values()))),
         "rows": [(stage_name(model), model in STUDENTS, list(cells.values())) for model, cells in rows.items()],
     }

@@ -15,6 +15,7 @@ from components.evals.completions import Columns, read_completions
 from components.evals.figures import Problem, suite_figures
 from components.evals.paired import Comparison
 from components.evals.stored import compare_models, judge_stored
+from components.report.references import Published, published
 from components.rewards.format import FormatStyle
 from components.scoring.pool import ScoringPool
 
@@ -53,6 +54,8 @@ def evaluate(
         console.print(_table(found, sum(len(p.samples) for p in judged[name])), "")
     for name, comparison in comparisons.items():
         console.print(f"{name} beside {names[0]}: {comparison}", markup=False, soft_wrap=True)
+    if references := published(suite):
+        console.print(_references(references))
     if json_file is not None:
         json_file.write_text(json.dumps(_record(suite, figures, judged, comparisons), indent=1))
 
@@ -76,6 +79,15 @@ def _table(figures: Mapping[str, float], samples: int) -> Table:
         table.add_row(_label(name), f"{value:,.0f}" if counted else f"{value:.3f}", _interval(figures, name))
         if name == "pass_at_1":
             table.add_row("  by sample", "", _interval(figures, "pass_at_1_sample"))
+    return table
+
+
+def _references(models: Sequence[Published]) -> Table:
+    """What others have published on a suite of this name."""
+    table = Table("published, %", "pass@1", "cons@64", "source", box=None, pad_edge=False)
+    for one in models:
+        cons = "" if one.cons_at_64 is None else f"{one.cons_at_64:.1f}"
+        table.add_row(one.model, f"{one.pass_at_1:.1f}", cons, one.source)
     return table
 
 

@@ -60,6 +60,7 @@ def fill(store: ObjectStore, home: Path) -> dict[str, ArtifactRef]:
     (out / "eval").mkdir(parents=True)
     dump_rows(rows("abc"), out / "train.jsonl")
     dump_rows(rows("c"), out / "eval" / "exam.jsonl")
+    (out / "eval" / "exam.contaminated.json").write_text("{}")
     made["dataset"] = put(store, out, "dataset", 1, "curate", {}, CURATED)
     out = home / "grpo"
     lake.write_shard(out / "lake" / lake.shard_name(1, 1), [(1, [group("a"), group("b")])])

@@ -55,6 +55,8 @@ def test_a_training_problem_leads_to_the_steps_that_drew_it(shelf: StoreShelf, m
 
 def test_a_dataset_row_leads_to_its_source(shelf: StoreShelf, made: dict[str, ArtifactRef]) -> None:
     assert [link.what for link in walk(shelf, made["dataset"].fingerprint, "a")] == ["dataset row", "source", "commit"]
+    both = walk(shelf, made["dataset"].fingerprint, "c")  # a training row and a suite's problem of one name
+    assert [link.where.split()[-1] for link in both if link.what == "dataset row"] == ["eval/exam.jsonl", "train.jsonl"]
 
 
 def test_a_model_that_was_taught_leads_to_the_rollouts_behind_its_teaching_set(

@@ -15,7 +15,7 @@ def with_choices(question: str, right: str, wrong: Sequence[str]) -> tuple[str, 
     where a choice is empty or stands there twice, and for more choices than letters.
 
     >>> with_choices("Which is prime?", "7", ["9", "15", "21"])
-    ('Which is prime?\\n\\n(A) 21\\n(B) 9\\n(C) 15\\n(D) 7', 'D')
+    ('Which is prime?\\n\\n(A) 9\\n(B) 15\\n(C) 7\\n(D) 21', 'C')
     """
     choices = [choice.strip() for choice in (right, *wrong)]
     if not all(choices) or len(set(choices)) < len(choices):
