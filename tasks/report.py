@@ -14,7 +14,7 @@ from tasks.stage import Work, stage
 from tasks.summary import run_summary
 
 
-@stage("report", version="2")
+@stage("report", version="3")
 def make_report(recipe: Recipe, name: str) -> Work:
     """One HTML page over everything that the session has computed so far."""
     session = current_session()
