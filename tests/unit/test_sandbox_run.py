@@ -177,7 +177,8 @@ def test_the_judge_sees_the_end_of_its_candidate(sandbox: Sandbox) -> None:
     judge, candidate = connected(
         sandbox, "import os\nos.write(5, b'end' if os.read(3, 9) == b'' else b'data')", "raise SystemExit(7)"
     )
-    assert (judge.report, candidate.returncode) == (b"end", 7)
+    assert judge.report == b"end"
+    assert candidate.returncode in (7, None)  # None: the judge was quicker, and with it the candidate is ended
 
 
 def test_a_candidate_over_its_clock_leaves_the_judge_running(sandbox: Sandbox) -> None:
