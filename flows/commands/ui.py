@@ -12,6 +12,7 @@ from components.config.settings import Settings
 from components.launch.probe import answers
 from components.launch.servers import LOOPBACK, Server, Servers, free_port, interrupted_by_signals, plain_environment
 from components.launch.workplace import locked
+from components.redact import redact
 from components.report.site import Site, served
 from components.store.objects import open_store
 
@@ -60,7 +61,7 @@ def _serve(settings: Settings, folder: Path, console: Console) -> None:
 def _prefect(settings: Settings) -> tuple[str, str, Server | None]:
     """Prefect's address, and its server on this home's database where nobody has named another."""
     if configured := settings.prefect_api_url or os.environ.get("PREFECT_API_URL", ""):
-        return "Prefect", configured.rstrip("/").removesuffix("/api"), None
+        return "Prefect", redact(configured.rstrip("/").removesuffix("/api")), None
     port = free_port(PREFECT_PORT)
     address = f"http://{LOOPBACK}:{port}"
     home = settings.home / "prefect"
@@ -82,7 +83,7 @@ def _prefect(settings: Settings) -> tuple[str, str, Server | None]:
 def _mlflow(settings: Settings) -> tuple[str, str, Server | None]:
     """MLflow's address, and its server on this home's database where the tracking URI is no server's."""
     if settings.tracking_uri.startswith(("http://", "https://")):
-        return "MLflow", settings.tracking_uri, None
+        return "MLflow", redact(settings.tracking_uri), None
     port = free_port(MLFLOW_PORT)
     address = f"http://{LOOPBACK}:{port}"
     environment = {
