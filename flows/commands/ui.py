@@ -50,7 +50,8 @@ def _serve(settings: Settings, folder: Path, console: Console) -> None:
         for name, found, server in (_prefect(settings), _mlflow(settings)):
             if server is not None:
                 servers.start(server)
-            addresses[name] = found if server is not None or answers(found) else f"{found} does not answer"
+            reached = server is not None or answers(found)
+            addresses[name] = redact(found) if reached else f"{redact(found)} does not answer"
         addresses["reports"] = reports
         (folder / ADDRESSES).write_text(json.dumps(addresses))
         console.print(_table(addresses))
@@ -61,7 +62,7 @@ def _serve(settings: Settings, folder: Path, console: Console) -> None:
 def _prefect(settings: Settings) -> tuple[str, str, Server | None]:
     """Prefect's address, and its server on this home's database where nobody has named another."""
     if configured := settings.prefect_api_url or os.environ.get("PREFECT_API_URL", ""):
-        return "Prefect", redact(configured.rstrip("/").removesuffix("/api")), None
+        return "Prefect", configured.rstrip("/").removesuffix("/api"), None
     port = free_port(PREFECT_PORT)
     address = f"http://{LOOPBACK}:{port}"
     home = settings.home / "prefect"
@@ -83,7 +84,7 @@ def _prefect(settings: Settings) -> tuple[str, str, Server | None]:
 def _mlflow(settings: Settings) -> tuple[str, str, Server | None]:
     """MLflow's address, and its server on this home's database where the tracking URI is no server's."""
     if settings.tracking_uri.startswith(("http://", "https://")):
-        return "MLflow", redact(settings.tracking_uri), None
+        return "MLflow", settings.tracking_uri, None
     port = free_port(MLFLOW_PORT)
     address = f"http://{LOOPBACK}:{port}"
     environment = {
