@@ -70,6 +70,7 @@ def test_the_same_recipe_started_twice_at_once_computes_every_stage_once(
     assert open_store(store).list("leases") == []
 
 
+@pytest.mark.slow
 def test_a_run_that_wakes_up_after_its_lease_went_to_another_changes_nothing(
     store: str, tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
