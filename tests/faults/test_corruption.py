@@ -64,8 +64,9 @@ def delete(files: list[Path], chance: random.Random) -> set[str]:
 
 
 def swap(files: list[Path], chance: random.Random) -> set[str]:
-    """Two files take each other's names; one alone is put in the place of its manifest."""
-    first, second = chance.sample(files, 2)
+    """Two files of other bytes take each other's names; one alone is put in the place of its manifest."""
+    first = chance.choice(files)
+    second = chance.choice([path for path in files if path.read_bytes() != first.read_bytes()])
     aside = first.with_name("aside")
     first.rename(aside)
     second.rename(first)

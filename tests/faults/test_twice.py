@@ -57,6 +57,7 @@ def started() -> Iterator[list[subprocess.Popen[bytes]]]:
         process.wait(timeout=30)
 
 
+@pytest.mark.slow
 def test_the_same_recipe_started_twice_at_once_computes_every_stage_once(
     store: str, tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:

@@ -39,6 +39,7 @@ def test_a_whole_run_leaves_no_secret_behind(smoke: Ran) -> None:
     assert search(smoke.home) == []
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_without_its_tracking_server_tells_no_secret_either(smoke: Ran, tmp_path: Path) -> None:
     """While it runs: nothing in any argv, and its programs do not have what only the flow needs."""
     home = tmp_path / "home"

@@ -12,7 +12,6 @@ from typing import Any
 
 import boto3
 import psutil
-import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
@@ -22,6 +21,7 @@ from infra.services import BUCKET
 from tests.runs import ROOT
 from tests.stack.conftest import Stack
 
+psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed; `make test-stack` installs it")
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1200)]
 
 TLS_ALERT = b"\x15"
