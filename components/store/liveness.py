@@ -11,6 +11,8 @@ from components.store.objects import ObjectStore
 
 FOLDER = "leases"
 RUNS = "runs"
+FACTS = ("run", "flow_run", "stage")
+"""What holders say of themselves besides host, process and expiry."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,18 @@ def left_over(store: ObjectStore, folder: str = "") -> Iterator[LeftOver]:
 
 @contextmanager
 def taken_over(store: ObjectStore, lease: LeftOver) -> Iterator[bool]:
-    """Hold the lease while the block tidies after its holder, then remove it; False where somebody lives there after all."""
-    own = Lease(store, lease.name)
+    """Hold the lease while the block tidies after its holder, then remove it; False where somebody lives there after all.
+
+    A block that fails leaves it, with what the dead holder had said: whoever tidies next finds it again.
+    """
+    own = Lease(store, lease.name, holder={name: lease.holder[name] for name in FACTS if name in lease.holder})
     try:
         own.acquire()
     except LeaseHeldError:
         yield False
         return
-    with own:
-        yield True
+    yield True
+    own.release()
 
 
 def _name(key: str) -> str:

@@ -3,12 +3,16 @@
 import subprocess
 import sys
 
+import pytest
+
+from components.store.lease import read_lease
 from components.store.liveness import RUNS, any_run_lives, left_over, run_lease, taken_over
 from components.store.objects import open_store
 from tests.runs import ROOT
 
 ABANDON = """
 import os, sys
+from components.store.lease import read_lease
 from components.store.liveness import run_lease
 from components.store.objects import open_store
 run_lease(open_store(sys.argv[1]), sys.argv[2], "flow-7").acquire()
@@ -34,3 +38,13 @@ def test_the_lease_of_a_dead_process_is_left_over_and_a_living_one_is_not(tmp_pa
         assert list(left_over(store, RUNS)) == []
     assert not any_run_lives(store)
     assert store.list("leases") == []
+
+
+def test_tidying_that_fails_leaves_the_lease_with_what_its_holder_had_said(tmp_path):
+    store = open_store(str(tmp_path))
+    _die_with_lease(store, "dead")
+    (found,) = left_over(store, RUNS)
+    with pytest.raises(OSError, match="no server"), taken_over(store, found):
+        raise OSError("no server")
+    holder, free = read_lease(store, "runs/dead")
+    assert (holder["run"], holder["flow_run"], free) == ("dead", "flow-7", False)  # free once this process has ended
