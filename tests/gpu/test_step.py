@@ -26,7 +26,7 @@ def sampled(world: World, num: int = 24, samples: int = 4) -> list[Rollout]:
     requests = [Request(prompt, 100 * i + s) for i, prompt in enumerate(prompts) for s in range(samples)]
     sampler = TransformersSampler(world.model, eos_id=world.eos, pad_id=world.pad)
     return [
-        Rollout("p", 0, r.prompt_ids, c.ids, c.logprobs, c.finished, "", 1.0, {}, None, None, False, 0)
+        Rollout("p", 0, r.prompt_ids, c.ids, c.logprobs, c.finished, "", 1.0, {}, None, None, False, 0, 0)
         for r, c in zip(requests, sampler.generate(requests, SAMPLING), strict=True)
     ]
 
