@@ -7,6 +7,7 @@ from prefect.artifacts import create_link_artifact, create_table_artifact
 from components.config.conformance import conformance
 from components.config.recipe import Recipe
 from components.lake.made import made_of
+from components.plan.check import checks
 from components.store.artifact import read_manifest
 from tasks.session import StageOutcome, current_session
 from tasks.shown import shown
@@ -14,7 +15,7 @@ from tasks.stage import Work, stage
 from tasks.summary import run_summary
 
 
-@stage("report", version="3")
+@stage("report", version="4")
 def make_report(recipe: Recipe, name: str) -> Work:
     """One HTML page over everything that the session has computed so far."""
     session = current_session()
@@ -22,6 +23,7 @@ def make_report(recipe: Recipe, name: str) -> Work:
     notes = {
         **run_summary(session),
         "description": recipe.description,
+        "plan": [asdict(line) for line in checks(recipe, {o.name: o.cost for o in outcomes if o.cost})],
         "conformance": [asdict(line) for line in conformance(recipe)],
         "stages": [
             {

@@ -54,6 +54,15 @@ def forget_peak(device: torch.device) -> None:
         torch.cuda.reset_peak_memory_stats(device)
 
 
+def held_memory(device: torch.device) -> float:
+    """GiB that the process holds at this moment, on a CPU; a GPU counts tensors alone, and there are none at the start."""
+    if device.type != "cpu":
+        return 0.0
+    import psutil  # a bare image has torch and transformers alone
+
+    return float(psutil.Process().memory_info().rss) / GIB
+
+
 def peak_memory(device: torch.device) -> float:
     """GiB: what tensors took at most on a GPU since :func:`forget_peak`; the largest resident set of the process on a CPU."""
     if device.type == "cuda":

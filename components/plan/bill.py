@@ -25,7 +25,8 @@ MILLION = 1e6
 @dataclass(frozen=True)
 class Spent:
     """What a stage took. ``phases`` are device-seconds of its steps by phase, in the steps that count; ``out`` tokens generated,
-    ``read`` tokens trained on."""
+    ``read`` tokens trained on. Of RL alone: ``tflop`` of sampling and update, ``prompt`` mean tokens of a prompt, ``memory_gib``
+    of a rank at most (on a CPU above what the process held before it had a model)."""
 
     device: str
     devices: int
@@ -33,6 +34,9 @@ class Spent:
     phases: dict[str, float] = field(default_factory=dict)
     out: float = 0.0
     read: float = 0.0
+    tflop: float = 0.0
+    prompt: float = 0.0
+    memory_gib: float = 0.0
 
 
 def spent(
@@ -42,12 +46,14 @@ def spent(
     were generated in an evaluation.
 
     >>> steps = [{"time/sample_s": 2.0, "time/update_s": 1.0, "tokens": 50.0}, {"time/sample_s": 1.0, "tokens": 30.0}]
-    >>> spent(steps, device="cpu", devices=2, seconds=10)
-    Spent(device='cpu', devices=2, device_seconds=20, phases={'sample': 6.0, 'update': 2.0}, out=80.0, read=80.0)
+    >>> found = spent(steps, device="cpu", devices=2, seconds=10)
+    >>> found.device_seconds, found.phases, found.out, found.read
+    (20, {'sample': 6.0, 'update': 2.0}, 80.0, 80.0)
     """
     phases: dict[str, float] = {}
     out, read = evaluated, 0.0
-    for step in steps:
+    known = list(steps)
+    for step in known:
         for phase in PHASES:
             if f"time/{phase}_s" in step:
                 phases[phase] = phases.get(phase, 0.0) + devices * step[f"time/{phase}_s"]
@@ -59,7 +65,20 @@ def spent(
         else:
             out += step.get("tokens", 0.0)
         read += step.get("tokens", 0.0)
-    return Spent(device, devices, devices * seconds, phases, out, read)
+    prompts = [step["work/prompt_tokens"] for step in known if "work/prompt_tokens" in step]
+    start = max((step.get("memory/start_gib", 0.0) for step in known), default=0.0)
+    peak = max((step["memory/peak_gib"] for step in known if "memory/peak_gib" in step), default=start)
+    return Spent(
+        device,
+        devices,
+        devices * seconds,
+        phases,
+        out,
+        read,
+        tflop=sum(step.get("work/tflop", 0.0) for step in known),
+        prompt=sum(prompts) / len(prompts) if prompts else 0.0,
+        memory_gib=peak - start,
+    )
 
 
 @dataclass(frozen=True)

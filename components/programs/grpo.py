@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import torch
+
 from components.config.grpo import GrpoConfig
 from components.data.schema import Row
-from components.engines import ranks
+from components.engines import machine, ranks
 from components.engines.open import open_engine
 from components.engines.schedule import learning_rate
 from components.errors import ModelError
@@ -46,13 +48,16 @@ def main(raw: dict[str, Any]) -> dict[str, Any]:
         return run_ranks("components.programs.grpo", raw, work=spec.work, layout=layout)
     config = GrpoConfig.model_validate(spec.config["grpo"])
     with ranks.join(resolve_device(spec.run.device), engine.timeout_s) as device:
+        held = machine.held_memory(torch.device(device))
         lm = open_model(spec, spec.inputs["policy"], device=str(device), dtype=engine.dtype)
         with scoring(spec, lm, config.rewards.weights(), config) as score, lm.sampler(spec, config) as sampler:
-            return train(spec, config, lm, score, sampler)
+            return train(spec, config, lm, score, sampler, held)
 
 
-def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, sampler: Sampler) -> dict[str, float]:
-    """All steps from the last checkpoint on; the closing figures."""
+def train(
+    spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, sampler: Sampler, held: float
+) -> dict[str, float]:
+    """All steps from the last checkpoint on; the closing figures. ``held``: GiB of the process before it had a model."""
     rate = partial(
         learning_rate,
         peak=config.learning_rate,
@@ -89,7 +94,7 @@ def train(spec: Spec, config: GrpoConfig, lm: LanguageModel, score: Scorer, samp
     done = journal.resume(reference, ahead)
     trainer.sync(done)
     if done == 0:
-        journal.record(0, preflight(trainer, pools, config, spec.seed) | chosen)
+        journal.record(0, preflight(trainer, pools, config, spec.seed) | chosen | {"memory/start_gib": held})
     if ahead is not None:
         ahead.start(done, config.steps)
     metrics: dict[str, float] = {}

@@ -15,6 +15,7 @@ from components.report import aha, bill, paper, students, tables
 from components.report.browser import browsing
 from components.report.figures import curve_figures, shape_figures
 from components.report.lineage import way
+from components.report.planned import COLUMNS, planned_table
 from components.report.references import published
 from components.report.samples import before_after, printable
 from components.report.stages import (
@@ -97,6 +98,8 @@ def collect(inputs: Mapping[str, Path], notes: Mapping[str, Any], tracked: Mappi
         "selections": [_selection(stage, inputs[stage]) for stage in SELECTIONS if stage in inputs],
         "bill": bill.bill_table(notes["cost"]) if notes.get("cost", {}).get("stages") else None,
         "paper_bill": bill.paper_bill(),
+        "planned": planned_table(notes.get("plan") or ()),
+        "planned_columns": COLUMNS,
         "conformance": notes.get("conformance") or (),
         "timings": tables.timings(notes.get("stages") or ()),
         "stage_name": stage_name,

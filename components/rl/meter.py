@@ -15,8 +15,8 @@ from components.engines import machine, ranks
 from components.rl.flops import Cost, group_flops, step_flops
 from components.rollout.types import Group
 
-MACHINE = ("time/", "memory/")
-"""Prefixes of the metrics that depend on the machine and its load."""
+MACHINE = ("time/", "memory/", "work/")
+"""Prefixes of the metrics that depend on the machine and its load, and of the work that was counted to hold them against."""
 
 
 def reproducible(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -49,7 +49,7 @@ class Meter:
         self._peaks[name] = max(self._peaks[name], machine.peak_memory(self._device))
 
     def figures(self, groups: Sequence[Group], *, frozen_passes: int, idle_moves: bool) -> dict[str, float]:
-        """``time/...`` and ``memory/...`` of the step that has ended.
+        """``time/...``, ``memory/...`` and ``work/...`` of the step that has ended.
 
         ``idle_moves``: completions with advantage 0 have a gradient too. ``time/mfu`` is left out where the peak rate of the
         device is not known. Memory by phase is a GPU's; a CPU has its process's alone.
@@ -61,6 +61,7 @@ class Meter:
         # A copy: rollouts that are sampled ahead add their phases from another thread.
         figures = {f"time/{name}_s": spent for name, spent in self._seconds.copy().items()}
         figures |= {"time/step_s": seconds, "time/tokens_per_s": tokens / seconds}
+        figures |= {"work/tflop": flops / 1e12, "work/prompt_tokens": _prompt_tokens(groups)}
         figures["memory/peak_gib"] = max(self._peaks.copy().values(), default=0.0)
         if self._device.type == "cuda":
             figures |= {f"memory/{name}_gib": most for name, most in self._peaks.copy().items()}
@@ -74,6 +75,10 @@ class Meter:
             sampled += group_flops(self._cost, prompt, [len(r.ids) for r in group.rollouts])
             trained += group_flops(self._cost, prompt, [len(r.ids) for r, a in moving if a or idle_moves])
         return step_flops(sampled, trained, frozen_passes)
+
+
+def _prompt_tokens(groups: Sequence[Group]) -> float:
+    return sum(len(g.rollouts[0].prompt_ids) for g in groups) / max(1, len(groups))
 
 
 def cost_of(model: PreTrainedModel) -> Cost:

@@ -18,6 +18,16 @@ def test_rl_steps_generate_and_train_and_sft_steps_train_alone():
     assert spent([{"sums/length": 3.0}], device="cpu", devices=1, seconds=5, evaluated=7.0).out == 7.0
 
 
+def test_rl_steps_tell_their_work_and_memory():
+    first = {"memory/start_gib": 0.25}
+    steps = [
+        {"work/tflop": 1.5, "work/prompt_tokens": 10.0, "memory/peak_gib": 0.5},
+        {"work/tflop": 0.5, "work/prompt_tokens": 12.0, "memory/peak_gib": 1.0},
+    ]
+    found = spent([first, *steps], device="cpu", devices=1, seconds=1)
+    assert (found.tflop, found.prompt, found.memory_gib) == (2.0, 11.0, 0.75)
+
+
 def test_a_stage_s_money_and_energy_by_hand():
     cost = Spent("H100", 8, 7200.0, {"sample": 3600.0, "update": 1800.0}, out=2e6, read=1e6)
     line = stage_bill("r1_zero", cost, RATE, SHARES)
