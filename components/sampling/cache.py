@@ -1,6 +1,7 @@
 """A key-value cache with its room reserved: a decode step writes one column instead of copying the past."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -61,8 +62,8 @@ class ReservedLayer(CacheLayerMixin):
 class ReservedCache(Cache):
     """One :class:`ReservedLayer` per decoder layer."""
 
-    def __init__(self, num_layers: int, capacity: int) -> None:
-        super().__init__(layers=[ReservedLayer(capacity) for _ in range(num_layers)])
+    def __init__(self, num_layers: int, capacity: int, layer: Callable[[int], ReservedLayer] = ReservedLayer) -> None:
+        super().__init__(layers=[layer(capacity) for _ in range(num_layers)])
 
     def select_rows(self, rows: Tensor) -> None:
         for layer in self.layers:
@@ -138,14 +139,17 @@ class SharedPast:
         rows, heads, _, size = query.shape
         shared = heads // key.shape[1]
         grouped = (query[:, :, 0] * scaling).unflatten(1, (-1, shared))  # (rows, key-value heads, shared, size)
-        on_prompt = _scores(self._by_prompt(grouped), prompt_keys)
+        on_prompt = scores(self._by_prompt(grouped), prompt_keys)
         if self._padded:
             on_prompt += self._bias[:, None, None].to(on_prompt.dtype)
-        scores = torch.cat([self._by_row(on_prompt, shared), _scores(grouped, key)], dim=-1)
-        weights = scores.softmax(-1, dtype=torch.float32).to(value.dtype)
+        together = torch.cat([self._by_row(on_prompt, shared), self._own_scores(grouped, key)], dim=-1)
+        weights = together.softmax(-1, dtype=torch.float32).to(value.dtype)
         width = prompt_keys.shape[2]
         out = self._by_row(self._by_prompt(weights[..., :width]) @ prompt_values, shared) + weights[..., width:] @ value
         return out.reshape(rows, 1, heads, size)
+
+    def _own_scores(self, query: Tensor, key: Tensor) -> Tensor:
+        return scores(query, key)
 
     def _by_prompt(self, rows: Tensor) -> Tensor:
         """(rows, key-value heads, shared, X) to (prompts, key-value heads, places x shared, X)."""
@@ -157,7 +161,7 @@ class SharedPast:
         return rows if self._dense else rows.index_select(0, self._place)
 
 
-def _scores(query: Tensor, key: Tensor) -> Tensor:
+def scores(query: Tensor, key: Tensor) -> Tensor:
     """``query @ key^T`` over the last two of four dimensions.
 
     On a GPU bfloat16 factors give float32 scores: rounded to bfloat16 a score of 10 is off by 0.03, and the trainer's fused

@@ -2,13 +2,14 @@
 
 * A prompt that stands in several requests (the G samples of a group) is computed and kept once.
 * Rows that have ended leave the batch as soon as a quarter of it has ended.
+* On a CUDA device a decode step is captured as a graph (:mod:`components.sampling.graph`); there rows leave less eagerly.
 * Every sample draws from uniforms of its own seed, so its tokens depend on nothing but prompt, weights and seed (up to
   floating-point rounding between batch shapes).
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 
-import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -16,9 +17,11 @@ from transformers import PreTrainedModel
 from components.attention import Attend, open_attention
 from components.errors import WeightSyncError
 from components.sampling.base import Completion, Finished, Request, Sampling
+from components.sampling.batch import Batch
+from components.sampling.bucket import BucketPast
 from components.sampling.cache import CopiedPast, ReservedCache, SharedPast
 from components.sampling.digest import tensors_digest
-from components.sampling.nucleus import draw
+from components.sampling.graph import FEWER_AT, FEWER_ROWS, Graphs, Replayed
 
 COMPACT_AT = 0.25  # share of ended rows at which the batch is compacted
 LOOK_EVERY = (
@@ -37,6 +40,7 @@ class TransformersSampler:
         self.eos_id = eos_id
         self.pad_id = pad_id
         self.max_rows = max_rows
+        self.graphs = Graphs(model.device) if model.device.type == "cuda" else None
         self._version = 0
 
     @property
@@ -83,53 +87,62 @@ class TransformersSampler:
     def _generate(
         self, requests: list[Request], sampling: Sampling, finished: Finished | None = None
     ) -> list[Completion]:
+        shared = open_attention(self.model)
+        # CopiedPast has no buckets: an architecture that is not proven decodes as it always did.
+        graphs = self.graphs if shared and self.graphs is not None and not self.graphs.failed else None
+        with nullcontext() if graphs is None else graphs.opened():
+            return self._decode(requests, sampling, finished, shared, graphs)
+
+    def _decode(
+        self,
+        requests: list[Request],
+        sampling: Sampling,
+        finished: Finished | None,
+        shared: bool,
+        graphs: Graphs | None,
+    ) -> list[Completion]:
         device = self.model.device
         prompts = sorted({r.prompt_ids for r in requests}, key=lambda ids: (len(ids), ids))
         row_of = {ids: row for row, ids in enumerate(prompts)}
         width = max(map(len, prompts))
-        shared = open_attention(self.model)
         cache = ReservedCache(self.model.config.num_hidden_layers, width + (0 if shared else sampling.max_tokens))
         hidden = self._prefill(prompts, width, cache)
         rows = torch.tensor([row_of[r.prompt_ids] for r in requests], device=device)
-        hidden = hidden[rows]
-        lengths = torch.tensor([len(r.prompt_ids) for r in requests], device=device)
+        pads = torch.tensor([width - len(ids) for ids in prompts], device=device)
+        head = self.model.get_output_embeddings().weight
+        batch = Batch(requests, sampling, eos_id=self.eos_id, pad_id=self.pad_id, device=device)
+        batch.draw(0, hidden[rows] @ head.T)
+
+        def step(position: int | Tensor) -> None:
+            ids = batch.tokens[batch.alive, position]
+            hidden = self._forward(ids[:, None], (batch.lengths + position)[:, None], past.own, **past.step())
+            batch.draw(position + 1, hidden @ head.T)
+
         past: SharedPast | CopiedPast
-        if shared:
-            pads = torch.tensor([width - len(ids) for ids in prompts], device=device)
+        replayed: Replayed | None = None
+        if graphs is not None:
+            past = bucket = BucketPast(cache, pads, rows, sampling.max_tokens)
+            replayed = Replayed(graphs, step, bucket)
+        elif shared:
             past = SharedPast(cache, pads, rows, sampling.max_tokens)
         else:
-            past = CopiedPast(cache, width - lengths, rows)
-        uniforms = torch.from_numpy(_uniforms([r.seed for r in requests], sampling.max_tokens)).to(device)
-        head = self.model.get_output_embeddings().weight
-
-        tokens = torch.full((len(requests), sampling.max_tokens), self.pad_id, device=device)
-        logps = torch.zeros(len(requests), sampling.max_tokens, device=device)
-        counts = torch.zeros(len(requests), dtype=torch.long, device=device)
-        alive = torch.arange(len(requests), device=device)
-        running = torch.ones(len(requests), dtype=torch.bool, device=device)
-        told: set[int] = set()
+            past = CopiedPast(cache, pads[rows], rows)
         for position in range(sampling.max_tokens):
-            token, logp = draw(
-                hidden @ head.T, uniforms[alive, position], temperature=sampling.temperature, top_p=sampling.top_p
-            )
-            tokens[alive, position] = token
-            logps[alive, position] = logp
-            counts[alive] += running  # rows that have ended run along until the next look; what they write is cut off
-            running = running & (token != self.eos_id)
             last = position + 1 == sampling.max_tokens
             if last or (position + 1) % self.look_every == 0:
-                num_running = int(running.sum())
-                if finished is not None and num_running < len(alive):
-                    _tell(finished, alive[~running].tolist(), told, tokens, counts)
+                num_rows, num_running = len(batch.alive), int(batch.running.sum())
+                if finished is not None and num_running < num_rows:
+                    batch.tell(finished)
                 if num_running == 0 or last:
                     break
-                if num_running <= (1 - COMPACT_AT) * len(alive):
-                    kept = running.nonzero().squeeze(-1)
+                if _compacts(num_rows, num_running, captured=replayed is not None):
+                    kept = batch.running.nonzero().squeeze(-1)
                     past.select_rows(kept)
-                    alive, token, lengths = alive[kept], token[kept], lengths[kept]
-                    running = running[kept]
-            hidden = self._forward(token[:, None], (lengths + position)[:, None], past.own, **past.step())
-        return _completions(tokens, logps, counts, self.eos_id)
+                    batch.select_rows(kept)
+                    if replayed is not None:
+                        replayed.renew()
+            (replayed or step)(position)
+        return batch.completions()
 
     def _prefill(self, prompts: list[tuple[int, ...]], width: int, cache: ReservedCache) -> Tensor:
         device = self.model.device
@@ -169,18 +182,8 @@ def _renumbered(finished: Finished | None, part: Sequence[int]) -> Finished | No
     return None if finished is None else lambda row, ids: finished(part[row], ids)
 
 
-def _tell(finished: Finished, ended: Sequence[int], told: set[int], tokens: Tensor, counts: Tensor) -> None:
-    """Tell of rows that have ended, each once."""
-    new = [row for row in ended if row not in told]
-    told.update(new)
-    for row, ids, num in zip(new, tokens[new].tolist(), counts[new].tolist(), strict=True):
-        finished(row, tuple(ids[:num]))
-
-
-def _uniforms(seeds: Sequence[int], num: int) -> np.ndarray:
-    return np.stack([np.random.Generator(np.random.Philox(key=seed)).random(num) for seed in seeds])
-
-
-def _completions(tokens: Tensor, logps: Tensor, counts: Tensor, eos_id: int) -> list[Completion]:
-    lists = zip(tokens.tolist(), logps.tolist(), counts.tolist(), strict=True)
-    return [Completion(tuple(ids[:n]), tuple(logp[:n]), finished=ids[n - 1] == eos_id) for ids, logp, n in lists]
+def _compacts(num_rows: int, num_running: int, *, captured: bool) -> bool:
+    """Whether rows that have ended should leave the batch now."""
+    if captured:
+        return num_rows - num_running >= max(FEWER_ROWS, FEWER_AT * num_rows)
+    return num_running <= (1 - COMPACT_AT) * num_rows
