@@ -31,7 +31,7 @@ demo: $(VENV)/.core   ## install, then run the whole recipe on two cores
 	@$(BIN)/r1 run tiny
 
 test: $(VENV)/.dev check   ## install what tests need, run the checks, then the tests on two cores
-	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev   ## ruff, ruff format, mypy, import law
 	@$(BIN)/ruff check .

@@ -184,7 +184,6 @@ class Run:
                 prompts_per_step=o.prompts,
                 samples_per_prompt=o.samples,
                 mixture={"main": 1.0},
-                max_mismatch=5.0,  # bfloat16: this is no training run; the mean is printed
                 micro_tokens=self.micro_tokens,
             ),
             pad_id=PAD,

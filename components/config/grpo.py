@@ -74,7 +74,8 @@ class GrpoConfig(Section):
     correction_bounds: tuple[Weight, Positive] | None = None
     """Lowest and highest ratio that is believed. Empty = the usual ones of the correction."""
     max_mismatch: Positive = 0.05
-    """Nats between the log-probabilities of sampler and trainer at which a run stops. float32 on a CPU stays under 1e-4."""
+    """Nats between the log-probabilities of sampler and trainer at which a run stops. float32: on any token (a CPU stays under
+    1e-4); bfloat16: on average (0.010 for a 0.5B model on an H100, and 0.07 on the worst of 32,768 tokens)."""
     staleness: Annotated[int, Field(ge=0)] = 0
     """k: step n trains on rollouts of the policy before step n - k, sampled meanwhile by a process of its own; 0 = take turns."""
     refill_rounds: Annotated[int, Field(ge=0)] = 0

@@ -18,8 +18,9 @@ from components.sampling.base import Request, Sampler, Sampling
 from components.sampling.digest import tensor_digests, tensors_digest
 from components.sampling.transformers import TransformersSampler
 
-LIMITS = {torch.float32: 1e-3, torch.bfloat16: 0.1}
-"""Nats. Two float32 implementations differ by 3e-6 here, wrong weights by 1 to 2."""
+LIMITS = {torch.float32: 1e-3, torch.bfloat16: 0.05}
+"""Nats: on any token in float32, where two implementations differ by 3e-6; on average in bfloat16, whose rounding alone moves
+single tokens by 0.07 and the average by 0.01 (a 0.5B model on an H100). Wrong weights are off by 1 to 2."""
 TOKENS = 16
 SAMPLES = 2
 NAMED = 5  # tensors at most in a message
@@ -85,13 +86,16 @@ def prove_by(
     differing = _differing(sampler, trained, digest)
     if differing:
         raise WeightSyncError(f"version {version}: the sampler does not serve the trainer's {differing}")
-    mismatch, tokens = _mismatch(sampler, logprobs, probe, sampling)
-    if not mismatch <= LIMITS[dtype]:  # NaN is a mismatch
+    differences = _differences(sampler, logprobs, probe, sampling)
+    rounded = dtype == torch.bfloat16
+    apart = float(differences.mean() if rounded else differences.max())
+    if not apart <= LIMITS[dtype]:  # NaN is a mismatch
         raise WeightSyncError(
             f"version {version}: every tensor that the sampler reports is the trainer's, yet their log-probabilities "
-            f"differ by {mismatch:.4f} nats on a token (limit {LIMITS[dtype]}): what it computes with is something else"
+            f"differ by {apart:.4f} nats {'on average' if rounded else 'on a token'} (limit {LIMITS[dtype]}): what it computes "
+            "with is something else"
         )
-    return WeightProof(version, digest, mismatch, tokens)
+    return WeightProof(version, digest, float(differences.max()), len(differences))
 
 
 def model_logprobs(model: PreTrainedModel) -> Logprobs:
@@ -127,11 +131,11 @@ def _differing(sampler: Sampler, trained: Sequence[tuple[str, Tensor]], digest: 
     return ", ".join(names[:NAMED]) + more
 
 
-def _mismatch(sampler: Sampler, logprobs: Logprobs, probe: Sequence[Request], sampling: Sampling) -> tuple[float, int]:
-    """The largest difference in log p, and over how many tokens."""
-    differences = [
+def _differences(sampler: Sampler, logprobs: Logprobs, probe: Sequence[Request], sampling: Sampling) -> Tensor:
+    """How far log p of each token of the sampler's answers lies from the trainer's, in float64."""
+    found = [
         abs(ours - theirs)
         for request, completion in zip(probe, sampler.generate(probe, sampling), strict=True)
         for ours, theirs in zip(logprobs(request.prompt_ids, completion.ids), completion.logprobs, strict=True)
     ]
-    return float(torch.tensor(differences, dtype=torch.float64).max()), len(differences)
+    return torch.tensor(found, dtype=torch.float64)

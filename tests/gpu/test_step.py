@@ -80,7 +80,6 @@ def trainer(world: World, **engine: bool) -> GrpoTrainer:
             prompts_per_step=16,
             samples_per_prompt=8,
             mixture={"sum": 1.0},
-            max_mismatch=MOST[world.model.dtype],
         ),
         pad_id=world.pad,
         seed=0,

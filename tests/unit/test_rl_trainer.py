@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
+import torch
 
 from components.data.schema import Row
 from components.engines.single import SingleEngine
@@ -48,8 +49,10 @@ class AsScorer:
         return self.function(texts, rows)
 
 
-def make_trainer(objective=OBJECTIVE, *, sampler_model=None, reference=None, score=score, learning_rate=1e-2):
-    model = tiny_model()
+def make_trainer(
+    objective=OBJECTIVE, *, sampler_model=None, reference=None, score=score, learning_rate=1e-2, dtype=torch.float32
+):
+    model = tiny_model().to(dtype)
     return GrpoTrainer(
         SingleEngine(model, lambda step: learning_rate),
         model,
@@ -111,6 +114,15 @@ def test_a_sampler_with_other_weights_is_found_out():
     trainer = make_trainer(sampler_model=tiny_model(seed=1))
     with pytest.raises(WeightSyncError, match="step 1: trainer and sampler disagree by"):
         trainer.step(1)
+
+
+def test_bfloat16_is_held_to_its_mean_because_rounding_alone_moves_single_tokens():
+    apart = make_trainer(dtype=torch.bfloat16).step(1)[1]
+    between = replace(OBJECTIVE, max_mismatch=(apart["mismatch"] + apart["mismatch_mean"]) / 2)
+    assert make_trainer(between, dtype=torch.bfloat16).step(1)[1]["mismatch"] == apart["mismatch"]
+    other = make_trainer(dtype=torch.bfloat16, sampler_model=tiny_model(seed=1).to(torch.bfloat16))
+    with pytest.raises(WeightSyncError, match="on average"):
+        other.step(1)
 
 
 def test_a_sampler_of_its_own_is_sent_the_new_weights():
