@@ -50,7 +50,7 @@ class Objective:
     refill_rounds: int = 0
     staleness: int = 0
     drop_truncated: bool = False
-    max_mismatch: float = 0.05
+    max_mismatch: float = 0.1
     micro_tokens: int = 16384
 
 

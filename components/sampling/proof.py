@@ -18,9 +18,9 @@ from components.sampling.base import Request, Sampler, Sampling
 from components.sampling.digest import tensor_digests, tensors_digest
 from components.sampling.transformers import TransformersSampler
 
-LIMITS = {torch.float32: 1e-3, torch.bfloat16: 0.05}
+LIMITS = {torch.float32: 1e-3, torch.bfloat16: 0.1}
 """Nats: on any token in float32, where two implementations differ by 3e-6; on average in bfloat16, whose rounding alone moves
-single tokens by 0.07 and the average by 0.01 (a 0.5B model on an H100). Wrong weights are off by 1 to 2."""
+single tokens by up to 0.13 and the average by 0.02 (1.5B random weights on an H100). Wrong weights are off by 1 to 2."""
 TOKENS = 16
 SAMPLES = 2
 NAMED = 5  # tensors at most in a message

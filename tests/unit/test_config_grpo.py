@@ -44,7 +44,7 @@ def test_without_an_algorithm_it_is_grpo_on_policy_with_nothing_added():
     assert make() == make(algorithm="grpo")
     plain = objective(make())
     assert plain.loss.correction == "none"
-    assert (plain.refill_rounds, plain.drop_truncated, plain.max_mismatch) == (0, False, 0.05)
+    assert (plain.refill_rounds, plain.drop_truncated, plain.max_mismatch) == (0, False, 0.1)
 
 
 @pytest.mark.parametrize(
