@@ -44,25 +44,34 @@ def paper_bill() -> list[tuple[str, str, str]]:
 
 
 def bill_table(cost: Mapping[str, Any]) -> dict[str, Any]:
-    """The bill for the page: a row of texts per stage, the sum, and the assumptions in words."""
-    rows = [(stage_name(line["stage"]), _cells(line)) for line in cost["stages"]]
+    """The bill for the page, in two tables that fit its width: work and money, a row of texts per stage and the sum; and the
+    assumptions in words."""
+    named = [*((stage_name(line["stage"]), line) for line in cost["stages"]), ("Together", cost["together"])]
     price, watts = cost["price_per_device_hour"], cost["watts"]
     return {
-        "columns": ("device-s", "sample", "score", "update", "sync", "tokens out", "tokens trained", "money", "kWh",
-                    "per million out", "per million trained", "points", "money per point"),
-        "rows": [*rows, ("Together", _cells(cost["together"]))],
+        "tables": [
+            (("device-s", "sample", "score", "update", "sync", "tokens out", "tokens trained"),
+             [(name, _work(line)) for name, line in named]),
+            (("money", "kWh", "per million out", "per million trained", "points", "money per point"),
+             [(name, _money(line)) for name, line in named]),
+        ],
         "assumed": f"{cost['device']}: {'unknown price' if price is None else f'{price:g} an hour'} and "
         f"{'unknown power' if watts is None else f'{watts:g} W'} for each device",
         "suite": cost["suite"],
     }  # fmt: skip
 
 
-def _cells(line: Mapping[str, Any]) -> list[str]:
+def _work(line: Mapping[str, Any]) -> list[str]:
     phases = line["phases"]
     return [
         number(line["device_seconds"], 1),
         *(number(phases.get(name), 1) for name in ("sample", "score", "update", "sync")),
         *(f"{line[name]:,.0f}" if line[name] else "" for name in ("tokens_out", "tokens_trained")),
+    ]
+
+
+def _money(line: Mapping[str, Any]) -> list[str]:
+    return [
         *(_figure(line[name]) for name in ("money", "energy_kwh", "per_million_out", "per_million_in")),
         number(line["points"], 1),
         _figure(line["per_point"]),

@@ -16,6 +16,7 @@ from components.data.files import dump_rows
 from components.data.schema import Row
 from components.evals.stats import cons_at_k, pass_at_1, pass_at_k
 from components.plan.bill import Rate, Spent, stage_bill, total_bill
+from components.plan.check import Check
 from components.rollout.lake import shard_name, write_shard
 from components.rollout.types import Group, Rollout
 from components.seeds import python_rng
@@ -94,6 +95,10 @@ def notes(inputs: dict[str, Path]) -> dict[str, Any]:
         },
         "stages": stages,
         "cost": cost(),
+        "plan": [
+            asdict(Check("r1_zero", 0.3, 0.2, 0.21, 1_638_400.0, 400_000.0, 3.0, 3.1, None, 81.0)),
+            asdict(Check("dev2", 0.3, 0.2, 0.16, 1_638_400.0, 450_000.0, 3.6, 3.7, 66.0, 60.0)),
+        ],
         "conformance": [asdict(line) for line in conformance(load_recipe("tiny"))],
     }
 

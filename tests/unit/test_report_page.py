@@ -247,6 +247,12 @@ def test_the_bill_and_the_paper_s_stand_there_with_their_arithmetic(page):
     assert "cpu: 0.04 an hour and 10 W for each device" in text
 
 
+def test_the_plan_stands_beside_what_was_measured(page):
+    text = " ".join(Reader(page).text)
+    for shown in ("Plan and measurement", "sets the rate", "+10 %", "-5 %", "+25 %", "1,638,400"):
+        assert shown in text
+
+
 def test_deviations_from_the_paper_stand_there_with_reasons(page):
     text = " ".join(Reader(page).text)
     assert "a small model takes larger steps" in text
