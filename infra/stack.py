@@ -4,6 +4,7 @@ Everything listens on loopback alone. Data, logs and secrets lie in ``R1_HOME/st
 stack is written to ``R1_HOME/stack/env``, which only this user may read.
 """
 
+import os
 import shlex
 import shutil
 import sys
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from components.config.settings import Settings
 from components.errors import ConfigError, R1Error
+from components.launch.environment import allowed
 from components.launch.servers import LOOPBACK, Server, Servers, free_port, interrupted_by_signals, plain_environment
 from components.launch.workplace import locked
 from infra.place import Place, kept_secrets, port_names, write_private
@@ -73,11 +75,14 @@ def here(home: Path) -> Place:
 
 
 def server_of(service: Service, place: Place) -> Server:
-    """The service as a process of this machine."""
+    """The service as a process of this machine. Workers see what a stage's program may see here (settings, the hub's token,
+    devices), but never another object store's credentials."""
+    mine = {name: value for name, value in allowed(os.environ).items() if not name.startswith("AWS_")}
+    worker = mine if service.name.startswith("worker") else {}
     return Server(
         name=service.name,
         command=tuple(place.text(part, service) for part in service.command),
-        environment={**plain_environment(), **place.environment(service.environment, service)},
+        environment={**plain_environment(), **worker, **place.environment(service.environment, service)},
         ready=place.text(service.ready, service),
         gently=service.gently,
         grace_s=service.grace_s,

@@ -49,6 +49,19 @@ def test_a_secret_goes_into_environments_and_nowhere_else() -> None:
         place.text("{secret[mlflow]}")
 
 
+def test_workers_alone_see_settings_and_the_hub_s_token_and_nobody_another_store_s_keys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("HF_TOKEN", "R1_PRICES", "AWS_SESSION_TOKEN", "MY_PASSWORD", "R1_HOME"):
+        monkeypatch.setenv(name, "mine")
+    for service in SERVICES:
+        seen = stack.server_of(service, containers()).environment
+        worker = service.name.startswith("worker")
+        assert ("HF_TOKEN" in seen, "R1_PRICES" in seen) == (worker, worker)
+        assert not {"AWS_SESSION_TOKEN", "MY_PASSWORD"} & set(seen)
+        assert "mine" not in (seen.get("R1_HOME"), seen.get("AWS_SECRET_ACCESS_KEY"))
+
+
 def test_every_template_of_the_table_can_be_filled_in() -> None:
     place = containers()
     for service in SERVICES:
