@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from components.config.recipe import Recipe
 from components.plan.bill import Spent
-from components.plan.preset import Stage, stages_of
+from components.plan.preset import RL, Stage, stages_of
 from components.plan.work import Lengths, Rates, Work, rl_work
 
 MADE_BY = {"r1_zero": "r1_zero", "grpo": "dev2", "grpo2": "r1", "student_rl": "student_rl"}
@@ -18,15 +18,14 @@ class Check:
     """One RL stage: GiB of a rank (on a CPU above what the process held before it had a model), tokens generated, TFLOP of
     sampling and update, device-seconds of both.
 
-    ``most`` and ``tokens_most`` are said before the run, with completions as long as they may be; ``memory``, ``tflop`` and
-    ``seconds`` take the lengths that came out. ``seconds`` is None for the first stage, which sets the rate.
+    ``memory`` and ``tokens`` take completions as long as they may be, for one step's peak is enough; ``tflop`` and ``seconds``
+    the mean length that came out. ``seconds`` is None for the first stage of a model, which sets the rate.
     """
 
     stage: str
-    most: float
     memory: float
     memory_measured: float
-    tokens_most: float
+    tokens: float
     tokens_measured: float
     tflop: float
     tflop_measured: float
@@ -37,23 +36,20 @@ class Check:
 def checks(recipe: Recipe, costs: Mapping[str, Spent]) -> list[Check]:
     """The RL stages in ``costs`` (by stage) whose model's shape is known and whose work was counted."""
     found: list[Check] = []
-    rates: Rates | None = None
-    on_cpu = recipe.run.device == "cpu"
-    longest = {stage.name: stage for stage in stages_of(recipe, Lengths())}
-    for section, at_most in longest.items():
+    by_model: dict[str, Rates] = {}
+    for section in [stage.name for stage in stages_of(recipe, Lengths())]:
         cost = costs.get(MADE_BY[section])
         if cost is None or not cost.tflop:
             continue
-        lengths = _lengths(at_most, cost)
-        stage = next(s for s in stages_of(recipe, lengths) if s.name == section)
-        work, most = _work(stage, lengths), _work(at_most, Lengths(cost.prompt))
+        longest = Lengths(cost.prompt)
+        stage = next(s for s in stages_of(recipe, longest) if s.name == section)
+        work, rates = _work(stage, _lengths(stage, cost)), by_model.get(RL[section])
         found.append(
             Check(
                 stage=MADE_BY[section],
-                most=_memory(at_most, on_cpu),
-                memory=_memory(stage, on_cpu),
+                memory=_memory(stage, recipe.run.device == "cpu"),
                 memory_measured=cost.memory_gib,
-                tokens_most=most.out,
+                tokens=_work(stage, longest).out,
                 tokens_measured=cost.out,
                 tflop=(work.sampling + work.training) / 1e12,
                 tflop_measured=cost.tflop,
@@ -61,8 +57,9 @@ def checks(recipe: Recipe, costs: Mapping[str, Spent]) -> list[Check]:
                 seconds_measured=cost.phases["sample"] + cost.phases["update"],
             )
         )
-        rates = rates or Rates(
-            work.sampling / cost.phases["sample"], work.training / cost.phases["update"], MADE_BY[section]
+        by_model.setdefault(
+            RL[section],
+            Rates(work.sampling / cost.phases["sample"], work.training / cost.phases["update"], MADE_BY[section]),
         )
     return found
 

@@ -6,7 +6,6 @@ from typing import Any
 from components.report.stages import stage_name
 
 COLUMNS = (
-    "GiB at most",
     "GiB",
     "measured",
     "off",
@@ -27,11 +26,10 @@ def planned_table(lines: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[st
 
 def _cells(line: Mapping[str, Any]) -> list[str]:
     return [
-        f"{line['most']:.3g}",
         f"{line['memory']:.3g}",
         f"{line['memory_measured']:.3g}",
         _off(line["memory"], line["memory_measured"]),
-        f"{line['tokens_most']:,.0f}",
+        f"{line['tokens']:,.0f}",
         f"{line['tokens_measured']:,.0f}",
         f"{line['tflop']:.3g}",
         f"{line['tflop_measured']:.3g}",

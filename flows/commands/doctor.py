@@ -92,7 +92,8 @@ def _clock(settings: Settings) -> Finding:
     except R1Error as error:
         return Finding("clock", False, f"not compared: {error}", needed=False)
     mend = "" if abs(ahead) < CLOCK_S else "; leases would be taken over too early or too late: set the clock (NTP)"
-    return Finding("clock", not mend, f"the store's is {ahead:+.0f} s ahead of this machine's{mend}")
+    way = "ahead of" if ahead > 0 else "behind"
+    return Finding("clock", not mend, f"the store's is {abs(ahead):.0f} s {way} this machine's{mend}")
 
 
 def _slots(settings: Settings) -> Finding:

@@ -96,8 +96,8 @@ def notes(inputs: dict[str, Path]) -> dict[str, Any]:
         "stages": stages,
         "cost": cost(),
         "plan": [
-            asdict(Check("r1_zero", 0.3, 0.2, 0.21, 1_638_400.0, 400_000.0, 3.0, 3.1, None, 81.0)),
-            asdict(Check("dev2", 0.3, 0.2, 0.16, 1_638_400.0, 450_000.0, 3.6, 3.7, 66.0, 60.0)),
+            asdict(Check("r1_zero", 0.2, 0.21, 1_638_400.0, 400_000.0, 3.0, 3.1, None, 81.0)),
+            asdict(Check("dev2", 0.2, 0.16, 1_638_400.0, 450_000.0, 3.6, 3.7, 66.0, 60.0)),
         ],
         "conformance": [asdict(line) for line in conformance(load_recipe("tiny"))],
     }

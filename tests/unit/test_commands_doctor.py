@@ -18,7 +18,7 @@ def test_a_clock_that_is_far_off_is_found(tmp_path, monkeypatch):
     monkeypatch.setattr(LocalStore, "written_at", lambda self, key: self._existing(key).stat().st_mtime + 100)
     found = doctor._clock(settings)
     assert (found.ok, found.needed) == (False, True)
-    assert "+100 s ahead" in found.detail
+    assert "100 s ahead of this" in found.detail
     assert "NTP" in found.detail
 
 
