@@ -2,7 +2,8 @@
 
     python benchmarks/plan.py [--table] [tiny tiny-ppo 100M]
 
-Every line is a fresh process that takes two RL steps: the first sets the rate, seconds and memory of the second are predicted.
+Every line is a fresh process that takes three RL steps: one warms up, as in `r1 plan --calibrate`, the second sets the rate, and
+seconds and memory of the third are predicted.
 Memory is the process's largest resident set; what it holds before it has a model is measured and taken as given, and stands in a
 column of its own. CPU seconds hardly know of other load; seconds on the clock do. `tiny` is the preset's own stage r1_zero on the
 shipped model; 100M has random weights and full-length completions.
@@ -47,6 +48,8 @@ LARGE_STEP = {
     "micro_tokens": 512,
 }
 LARGE_PROMPT = 32
+CALIBRATION = 1
+"""Index of the step that sets the rate."""
 
 
 class Case(NamedTuple):
@@ -98,11 +101,11 @@ def line(name: str, case: Case, threads: int) -> str:
     """The case's row."""
     found = measure(case, threads)
     config, model = GrpoConfig.model_validate(case.grpo), decoder_of(case.shape)
-    lengths = [Lengths(case.prompt, mean) for mean in found["completion"]]
+    lengths = [Lengths(case.prompt, mean) for mean in found["completion"][CALIBRATION:]]
     above, floor = memory(config, model, lengths[0]), found["floor"]
     predicted, peak = above + floor, found["peak"][-1]
     seconds, measured = step_seconds(config, model, lengths, found), found["step_s"][-1]
-    cpu = found["cpu_s"][0] * seconds / found["step_s"][0]
+    cpu = found["cpu_s"][CALIBRATION] * seconds / found["step_s"][CALIBRATION]
     return (
         f"| {name} | {model.parameters / 1e6:.1f} M | {floor / MIB:,.0f} | {predicted / MIB:,.0f} | {peak / MIB:,.0f} "
         f"| {predicted / peak:.2f} | {above / MIB:,.0f} | {(peak - floor) / MIB:,.0f} | {seconds:.2f} | {measured:.2f} "
@@ -118,12 +121,12 @@ def memory(config: GrpoConfig, model: Decoder, lengths: Lengths) -> float:
 
 
 def step_seconds(config: GrpoConfig, model: Decoder, lengths: list[Lengths], found: dict[str, list[float]]) -> float:
-    """Seconds of the second step from the rates of the first; verdicts and what stands between phases are taken to last as
+    """Seconds of the last step from the rates of the one before; verdicts and what stands between phases are taken to last as
     long."""
-    first, second = (rl_work("", config.model_copy(update={"steps": 1}), model, length) for length in lengths)
-    rates = Rates(first.sampling / found["sample_s"][0], first.training / found["update_s"][0], "the first step")
-    rest = found["step_s"][0] - found["sample_s"][0] - found["update_s"][0]
-    return second.seconds(rates) + rest
+    before, last = (rl_work("", config.model_copy(update={"steps": 1}), model, length) for length in lengths)
+    sample, update, step = (found[name][CALIBRATION] for name in ("sample_s", "update_s", "step_s"))
+    rates = Rates(before.sampling / sample, before.training / update, "the step before")
+    return last.seconds(rates) + step - sample - update
 
 
 def measure(case: Case, threads: int) -> dict[str, Any]:
@@ -134,6 +137,7 @@ def measure(case: Case, threads: int) -> dict[str, Any]:
         "prompt": case.prompt,
         "end": case.end,
         "threads": threads,
+        "steps": CALIBRATION + 2,
     }
     with tempfile.TemporaryDirectory() as work:
         return run_program("components.programs.measure_step", raw, work=Path(work), server=None, timeout_s=600)
