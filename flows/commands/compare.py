@@ -1,6 +1,6 @@
 """``r1 compare``: runs side by side: where they part, why, and what came of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -11,6 +11,7 @@ from components.config.settings import Settings
 from components.errors import DataError
 from components.evals.compare import problem_means
 from components.evals.paired import compare_all
+from components.plan.bill import Spent
 from components.report.differences import Parting, Stages, only_in, partings
 from components.store.artifact import materialize, read_manifest
 from components.store.manifest import ArtifactRef
@@ -18,6 +19,13 @@ from components.store.objects import ObjectStore, open_store
 from components.store.runs import summaries
 
 SHOWN = 12  # differing settings of one stage
+TOOK: dict[str, Callable[[Spent], str]] = {
+    "device-s": lambda cost: f"{cost.device_seconds:,.1f}",
+    "sampling, s": lambda cost: f"{cost.phases['sample']:,.1f}" if "sample" in cost.phases else "",
+    "update, s": lambda cost: f"{cost.phases['update']:,.1f}" if "update" in cost.phases else "",
+    "memory, GiB": lambda cost: f"{cost.memory_gib:.2f}" if cost.memory_gib else "",
+}
+"""What a training stage took; memory is one rank's, on a CPU above what its process held before it had a model."""
 
 
 def compare_runs(names: Sequence[str]) -> None:
@@ -32,6 +40,7 @@ def compare_runs(names: Sequence[str]) -> None:
         for line in _partings(first, stages):
             console.print(line, highlight=False, markup=False)
     console.print(_figures(store, settings, runs, [first, *others]))
+    console.print(_training(runs, [first, *others]))
 
 
 def _named(name: str, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -86,6 +95,23 @@ def _figures(
         }
         for suite in sorted(suites):
             table.add_row(name.removeprefix("evaluate/"), suite, *_row(store, settings, suite, measured))
+    return table
+
+
+def _training(runs: Sequence[Mapping[str, Any]], found: Sequence[Stages]) -> Table:
+    """What training took where it was not the same, in the units that tell GRPO from PPO."""
+    table = Table("training", "", *(run["run"][:8] for run in runs), box=box.SIMPLE)
+    for name in dict.fromkeys(name for stages in found for name in stages):
+        made = [stages.get(name) for stages in found]
+        costs = [
+            Spent(**pair[1].provenance["cost"]) if pair and "cost" in pair[1].provenance else None for pair in made
+        ]
+        if len({pair[0].fingerprint for pair in made if pair}) < 2 or not any(c and c.phases for c in costs):
+            continue
+        for label, show in TOOK.items():
+            cells = [show(cost) if cost else "" for cost in costs]
+            if any(cells):
+                table.add_row(name if label == next(iter(TOOK)) else "", label, *cells)
     return table
 
 

@@ -70,6 +70,8 @@ def test_a_change_to_distill_recomputes_distillation_and_what_follows_it(smoke: 
     at = lines.index("distilled differs:")
     assert lines[at + 1] == "sft.learning_rate: 0.0001, 0.0002"
     assert lines[at + 2] == "made from these, and so different too: evaluate/distilled"
+    [took] = [line.split() for line in lines if line.startswith("distilled") and "device-s" in line]
+    assert all(float(seconds) > 0 for seconds in took[-2:])
 
 
 def test_the_commands_show_what_is_there(smoke: Ran) -> None:
