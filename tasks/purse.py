@@ -138,10 +138,11 @@ def stage_cost(
 
 
 def _evaluated(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> float:
-    """Tokens that an evaluation generated: mean length times samples times problems of every suite."""
+    """Tokens that were generated and not trained on: an evaluation's mean length times samples times problems of every suite,
+    and what a program counted itself."""
     suites = config.get("suites")
     if not isinstance(suites, Mapping):
-        return 0.0
+        return float(metrics.get("generated", 0.0))
     measured = {name: suite for name, suite in suites.items() if f"{name}/length" in metrics}  # curation has suites too
     return sum(
         float(metrics[f"{name}/length"]) * float(metrics[f"{name}/problems"]) * int(suite["samples"])

@@ -28,13 +28,16 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     policy = Policy("start", spec.stage)
     tallies: list[Tally] = []
     with scoring(spec, lm, {"accuracy": 1.0}) as score, lm.sampler(spec) as sampler:
+        generated = 0
         for start in range(0, len(rows), ROWS):
             asked = [row for row in rows[start : start + ROWS] for _ in range(samples)]
             requests = [
                 Request(lm.encode_prompt(row), derive_seed(spec.seed, "difficulty", row.id, index % samples))
                 for index, row in enumerate(asked)
             ]
-            texts = [lm.decode(completion.ids) for completion in sampler.generate(requests, sampling)]
+            completions = sampler.generate(requests, sampling)
+            generated += sum(len(completion.ids) for completion in completions)
+            texts = [lm.decode(completion.ids) for completion in completions]
             found = {problem_key(row): Tally(row) for row in asked}
             for row, text, scored in zip(asked, texts, score(texts, asked), strict=True):
                 found[problem_key(row)].add(policy, 0, scored.verdict, extract_answer(text, row))
@@ -44,6 +47,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     rates = [tally.pass_rate or 0.0 for tally in tallies]
     return {
         "problems": float(len(tallies)),
+        "generated": float(generated),
         "pass_at_1": sum(rates) / len(rates),
         f"pass_at_{samples}": sum(rate > 0 for rate in rates) / len(rates),
         "always_solved": sum(rate == 1 for rate in rates) / len(rates),

@@ -75,9 +75,12 @@ def test_the_start_model_rates_the_problems_before_rl_once(tmp_path: Path) -> No
         "flow='r1_zero'", "data.problems.sum=64", "r1_zero.steps=2", "r1_zero.min_pass_rate=0.0",
         "r1_zero.difficulty.samples=4", "r1_zero.difficulty.keep=[0.1, 0.9]",
     ]  # fmt: skip
-    found = stages(run_recipe(tmp_path, "smoke", *settings))
+    summary = run_recipe(tmp_path, "smoke", *settings)
+    found = stages(summary)
     rated = found["r1_zero/difficulty"]["metrics"]
     assert rated["problems"] <= 64
+    [bill] = [line for line in summary["cost"]["stages"] if line["stage"] == "r1_zero/difficulty"]
+    assert bill["tokens_out"] == rated["generated"] > 4 * rated["problems"]
     assert 0 < rated["pass_at_1"] < rated["pass_at_4"] < 1
     history = next(tmp_path.glob("store/artifacts/grpo/*/data/*/history.jsonl")).read_text().splitlines()
     chosen = {k: v for k, v in json.loads(history[0]).items() if k.startswith("difficulty/")}
