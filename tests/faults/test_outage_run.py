@@ -68,6 +68,7 @@ def put_all_but_r1_zero(smoke: Ran, store: ObjectStore) -> None:
                 store.put_file(path, path.relative_to(local).as_posix())
 
 
+@pytest.mark.slow
 def test_a_store_that_goes_for_good_at_publication_loses_nothing_and_the_next_run_finishes(
     smoke: Ran, s3: S3, direct: ObjectStore, extra: dict[str, str], tmp_path: Path
 ) -> None:

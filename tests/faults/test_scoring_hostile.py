@@ -99,6 +99,7 @@ def test_hostile_answers_earn_nothing_and_change_no_verdict(guarded: ScoringPool
     assert {score.reward for score, (_, reward) in zip(scores, jobs, strict=True) if reward is None} == {0.0}
 
 
+@pytest.mark.slow  # two cores burn for two minutes until the clock stops each; the tests below have one such answer
 def test_the_clock_holds_where_no_filter_does(unguarded: ScoringPool) -> None:
     jobs = mixed(2)
     batch = unguarded.submit([each for each, _ in jobs])

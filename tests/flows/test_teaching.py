@@ -70,7 +70,7 @@ def test_the_ledger_counts_every_lake_once_and_is_then_reused(smoke: Ran, tmp_pa
     assert manifest["inputs"]["difficulty"]["fingerprint"] == made["ref"]["fingerprint"]
 
 
-def test_the_start_model_rates_the_problems_before_rl_once(tmp_path: Path) -> None:
+def test_the_start_model_rates_the_problems_before_rl(tmp_path: Path) -> None:
     settings = [
         "flow='r1_zero'", "data.problems.sum=64", "r1_zero.steps=2", "r1_zero.min_pass_rate=0.0",
         "r1_zero.difficulty.samples=4", "r1_zero.difficulty.keep=[0.1, 0.9]",
@@ -86,6 +86,3 @@ def test_the_start_model_rates_the_problems_before_rl_once(tmp_path: Path) -> No
     chosen = {k: v for k, v in json.loads(history[0]).items() if k.startswith("difficulty/")}
     assert sum(chosen.values()) == rated["problems"]
     assert 0 < chosen["difficulty/kept"] < rated["problems"]
-    again = stages(run_recipe(tmp_path, "smoke", *settings, "r1_zero.steps=1"))
-    assert again["r1_zero/difficulty"]["reused"]
-    assert not again["r1_zero"]["reused"]

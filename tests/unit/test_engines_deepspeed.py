@@ -9,7 +9,7 @@ from components.launch.keeper import run_program
 STAGES = [0, 1, 2, 3]
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one rank", "two ranks"])
+@pytest.fixture(scope="module", params=[pytest.param(1, marks=pytest.mark.extra), 2], ids=["one rank", "two ranks"])
 def found(request, tmp_path_factory):
     """All figures of one start: importing DeepSpeed takes longer than what is tested."""
     work = tmp_path_factory.mktemp(f"ranks-{request.param}")
