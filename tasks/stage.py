@@ -24,7 +24,7 @@ from components.errors import LeaseHeldError, LeaseLostError
 from components.launch.keeper import run_program
 from components.launch.workplace import own_directory
 from components.models import locate_model, resolve_device, stored_parameters
-from components.plan.bill import Spent, cost_metrics, stage_bill
+from components.plan.bill import cost_metrics, kept_cost, stage_bill
 from components.plan.parameters import count_parameters
 from components.rollout import TABLE
 from components.sampling.auto import resolve_sampler
@@ -32,7 +32,7 @@ from components.store.artifact import find, materialize, publish, read_manifest,
 from components.store.checkpoint import Checkpoints
 from components.store.fingerprint import fingerprint
 from components.store.lease import Lease
-from components.store.manifest import ArtifactRef, Manifest
+from components.store.manifest import ArtifactRef
 from components.tracking.metrics import SpoolTail
 from components.tracking.params import flatten
 from tasks.logtail import LogTail
@@ -134,13 +134,13 @@ def _run(kind: str, version: str, work: Work, session: Session) -> StageOutcome:
     reused = ref is not None
     if ref is not None:
         manifest = verify(session.store, ref)
-        metrics, cost = manifest.metrics, _cost(manifest)
+        metrics, cost = manifest.metrics, kept_cost(manifest.provenance)
         _log_reused(session, work, kind, ref, metrics)
         _checkpoints(session, kind, address).clear()  # of a run that died between publication and tidying up
     else:
         ref, reused = _compute_once(kind, version, address, work, settings, session)
         manifest = verify(session.store, ref) if reused else read_manifest(session.store, ref)
-        metrics, cost = manifest.metrics, _cost(manifest)
+        metrics, cost = manifest.metrics, kept_cost(manifest.provenance)
         if reused:
             _log_reused(session, work, kind, ref, metrics)
     if cost:
@@ -342,12 +342,6 @@ def _log_reused(
 def _checkpoints(session: Session, kind: str, address: str) -> Checkpoints:
     """All that a program keeps on the store until its result is published: states and the lake's shards."""
     return Checkpoints(session.store, f"checkpoints/{kind}/{address[:16]}")
-
-
-def _cost(manifest: Manifest) -> Spent | None:
-    """What the artifact took to compute; None for one from before that was written down."""
-    kept = manifest.provenance.get("cost")
-    return Spent(**kept) if kept else None
 
 
 def _key(name: str) -> str:

@@ -39,6 +39,12 @@ class Spent:
     memory_gib: float = 0.0
 
 
+def kept_cost(provenance: Mapping[str, Any]) -> Spent | None:
+    """What an artifact took, from its provenance; None where that was not written down yet."""
+    kept = provenance.get("cost")
+    return Spent(**kept) if kept else None
+
+
 def spent(
     steps: Iterable[Mapping[str, float]], *, device: str, devices: int, seconds: float, evaluated: float = 0.0
 ) -> Spent:

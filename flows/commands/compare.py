@@ -11,7 +11,7 @@ from components.config.settings import Settings
 from components.errors import DataError
 from components.evals.compare import problem_means
 from components.evals.paired import compare_all
-from components.plan.bill import Spent
+from components.plan.bill import Spent, kept_cost
 from components.report.differences import Parting, Stages, only_in, partings
 from components.store.artifact import materialize, read_manifest
 from components.store.manifest import ArtifactRef
@@ -40,7 +40,8 @@ def compare_runs(names: Sequence[str]) -> None:
         for line in _partings(first, stages):
             console.print(line, highlight=False, markup=False)
     console.print(_figures(store, settings, runs, [first, *others]))
-    console.print(_training(runs, [first, *others]))
+    if (training := _training(runs, [first, *others])).row_count:
+        console.print(training)
 
 
 def _named(name: str, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -103,9 +104,7 @@ def _training(runs: Sequence[Mapping[str, Any]], found: Sequence[Stages]) -> Tab
     table = Table("training", "", *(run["run"][:8] for run in runs), box=box.SIMPLE)
     for name in dict.fromkeys(name for stages in found for name in stages):
         made = [stages.get(name) for stages in found]
-        costs = [
-            Spent(**pair[1].provenance["cost"]) if pair and "cost" in pair[1].provenance else None for pair in made
-        ]
+        costs = [kept_cost(pair[1].provenance) if pair else None for pair in made]
         if len({pair[0].fingerprint for pair in made if pair}) < 2 or not any(c and c.phases for c in costs):
             continue
         for label, show in TOOK.items():
