@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 lake = typer.Typer(help="Everything that was ever sampled.", no_args_is_help=True)
 app.add_typer(lake, name="lake")
+INTERRUPTED = 130
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as distill.epochs=3.")
 ]
@@ -310,6 +311,8 @@ def main() -> None:
     try:
         app()
     except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer makes this of a KeyboardInterrupt
+            print("r1: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
         if end.code:
             raise
         # Everything is flushed and closed; taking Prefect's and MLflow's modules apart would cost two seconds more.
@@ -325,9 +328,6 @@ def main() -> None:
     except R1Error as error:
         print(f"r1: {type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("r1: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

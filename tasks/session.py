@@ -133,7 +133,8 @@ def session(
     Checks that the store can be written before anything is computed; a run that ends well leaves its summary there.
     """
     if (opened := _current.get()) is not None:
-        yield opened
+        with _stopping(opened):
+            yield opened
         return
     settings = settings or Settings()
     settings.prepare()
@@ -168,7 +169,8 @@ def session(
     lease = run_lease(store, run_id, in_prefect)
     try:
         lease.acquire()
-        yield new
+        with _stopping(new):
+            yield new
         new.summary = keep_summary(new)
         status = "FINISHED"
     finally:
@@ -177,6 +179,21 @@ def session(
         tracking.finish(run_id, status)
         tracking.close()
         lease.release()
+
+
+@contextlib.contextmanager
+def _stopping(running: Session) -> Iterator[None]:
+    """An interrupt, a termination or an exit (no ordinary error) that leaves the block stops every running stage at once.
+
+    Prefect waits for the tasks of a flow before it lets the flow end, however it ends.
+    """
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        running.cancelled.set()
+        raise
 
 
 def _flow_run() -> str:

@@ -20,7 +20,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from components.config.recipe import Recipe
-from components.errors import LeaseHeldError, LeaseLostError
+from components.errors import LeaseHeldError, LeaseLostError, StageFailed
 from components.launch.keeper import run_program
 from components.launch.workplace import own_directory
 from components.models import locate_model, resolve_device, stored_parameters
@@ -226,6 +226,8 @@ def _compute(
     status = "FAILED"
     try:
         with session.lanes, device_slots(session.settings.slots, slots_of(work.recipe, work.program)):
+            if session.cancelled.is_set():
+                raise StageFailed(f"{work.name} was not started: the run was stopped")
             started = time.time()
             clock = Clock(directory)
 

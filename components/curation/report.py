@@ -30,7 +30,6 @@ def write_report(
     contaminated = list(_contaminated(curated, names))
     _lines(out / "duplicates.jsonl", duplicates)
     _lines(out / "variants.jsonl", _variants(curated.variants, names))
-    (out / "contamination").mkdir(exist_ok=True)
     suites = {}
     for suite, size in curated.suites.items():
         pairs = [pair for pair in contaminated if pair["suite"] == suite]
@@ -111,6 +110,7 @@ def _variants(variants: Mapping[int, int], names: Mapping[int, tuple[str, str]])
 
 
 def _lines(path: Path, entries: Iterable[Mapping[str, Any]]) -> None:
+    path.parent.mkdir(exist_ok=True)
     with path.open("w", encoding="utf-8") as stream:
         for entry in entries:
             stream.write(json.dumps(entry, ensure_ascii=False) + "\n")

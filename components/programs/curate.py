@@ -104,9 +104,9 @@ def _write_rows(curated: Curated, chosen: Callable[[str, str], bool], out: Path)
 def _write_suites(
     evaluation: Mapping[str, Sequence[Row]], suites: Mapping[str, SuiteConfig], curated: Curated, out: Path
 ) -> None:
-    """Every suite's problems, and which of them a kept row still meets."""
-    out.mkdir(exist_ok=True)
+    """Every suite's problems, and which of them a kept row still meets; nothing where nothing is held out."""
     for name, rows in evaluation.items():
+        out.mkdir(exist_ok=True)
         dump_rows(rows[: suites[name].problems] if name in suites else rows, out / f"{name}.jsonl")
         met = {m.problem: m.rule for m in curated.matches if m.suite == name and not curated.drops(m)}
         (out / f"{name}.contaminated.json").write_text(json.dumps(met, indent=1, sort_keys=True), encoding="utf-8")

@@ -83,8 +83,8 @@ class CopiedPast:
         self._visible = self._visible[rows]
 
     def step(self) -> dict[str, Any]:
-        """What the next forward pass of one token per row takes: the columns that attention may see."""
-        return {"mask": self._visible[:, None, None, : self.own.get_seq_length() + 1]}
+        """What the next forward pass of one token per row takes: the columns that are no padding."""
+        return {"mask": self._visible[:, : self.own.get_seq_length() + 1]}
 
 
 class SharedPast:

@@ -106,7 +106,7 @@ class TransformersSampler:
         row_of = {ids: row for row, ids in enumerate(prompts)}
         width = max(map(len, prompts))
         cache = ReservedCache(self.model.config.num_hidden_layers, width + (0 if shared else sampling.max_tokens))
-        hidden = self._prefill(prompts, width, cache)
+        hidden = self._prefill(prompts, width, cache, shared)
         rows = torch.tensor([row_of[r.prompt_ids] for r in requests], device=device)
         pads = torch.tensor([width - len(ids) for ids in prompts], device=device)
         head = self.model.get_output_embeddings().weight
@@ -144,16 +144,20 @@ class TransformersSampler:
             (replayed or step)(position)
         return batch.completions()
 
-    def _prefill(self, prompts: list[tuple[int, ...]], width: int, cache: ReservedCache) -> Tensor:
+    def _prefill(self, prompts: list[tuple[int, ...]], width: int, cache: ReservedCache, shared: bool) -> Tensor:
+        """Hidden states behind the prompts, left-padded. An architecture that is not proven makes its own mask from the padding,
+        for only its own forward pass knows which layer sees what."""
         device = self.model.device
         ids = torch.tensor([[self.pad_id] * (width - len(p)) + list(p) for p in prompts], device=device)
         pads = torch.tensor([width - len(p) for p in prompts], device=device)
         column = torch.arange(width, device=device)
         causal = column[None, :] <= column[:, None]
         real = column[None, :] >= pads[:, None]
+        positions = (column[None] - pads[:, None]).clamp(min=0)
+        if not shared:
+            return self._forward(ids, positions, cache, mask=real)
         # A padding column sees itself, so that no softmax is empty.
         mask = (causal[None] & real[:, None, :]) | torch.eye(width, dtype=torch.bool, device=device)[None]
-        positions = (column[None] - pads[:, None]).clamp(min=0)
         return self._forward(ids, positions, cache, mask=mask[:, None])
 
     def _forward(
@@ -165,10 +169,12 @@ class TransformersSampler:
         mask: Tensor | None = None,
         attend: Attend | None = None,
     ) -> Tensor:
+        """``mask``: None or (rows, 1, T, S) as it is, for all layers; (rows, S) as what is no padding."""
+        # A dict tells transformers that the mask is ready: building one costs more than a small model's layer.
+        own = mask is not None and mask.dim() == 2
         out = self.model.base_model(
             input_ids=ids,
-            # A dict tells transformers that the mask is ready: building one costs more than a small model's layer.
-            attention_mask=dict.fromkeys(set(self.model.config.layer_types), mask),
+            attention_mask=mask if own else {"full_attention": mask},
             position_ids=positions,
             past_key_values=cache,
             use_cache=True,

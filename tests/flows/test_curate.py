@@ -109,3 +109,11 @@ def test_missing_addresses_are_one_message(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "data.sources.gsm8k.uri" in done.stderr
     assert "data.sources.math.uri" not in done.stderr
+
+
+def test_problems_with_nothing_held_out_are_a_dataset_too(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in problems("add", 20)))
+    path = tmp_path / "mine.toml"
+    path.write_text(f'preset = "mine"\nflow = "curate"\n[data]\npath = "{tmp_path}/rows.jsonl"\n')
+    summary = run_recipe(tmp_path, str(path))
+    assert summary["stages"][0]["metrics"]["kept"] == 20

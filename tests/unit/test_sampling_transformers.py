@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen2Config
 
 import components.sampling.transformers as module
 from components.errors import WeightSyncError
@@ -14,6 +15,23 @@ from components.sampling.transformers import TransformersSampler
 from tests.fakes.tiny import EOS, PAD, plain_logprobs, tiny_model
 
 SAMPLING = Sampling(max_tokens=24, temperature=1.2)
+SHAPE = {
+    "vocab_size": 40,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "initializer_range": 0.3,
+    "pad_token_id": PAD,
+    "eos_token_id": EOS,
+}
+FAMILIES = [
+    LlamaConfig(**SHAPE),
+    MistralConfig(**SHAPE, sliding_window=6),
+    Qwen2Config(**SHAPE, use_sliding_window=True, sliding_window=6, max_window_layers=1),
+]
+"""No ``layer_types``; none and a window; a window in one of two layers, shorter than the rows."""
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +85,18 @@ def test_tokens_and_log_probabilities_are_those_of_uncached_forward_passes(model
     lengths = {len(c.ids) for c in completions}
     assert min(lengths) < 8
     assert max(lengths) == 24
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda config: config.model_type)
+def test_an_architecture_that_is_not_proven_sees_what_its_own_forward_pass_sees(family):
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(family).eval()
+    requests = make_requests()
+    completions = TransformersSampler(model, eos_id=EOS, pad_id=PAD).generate(requests, SAMPLING)
+    for request, completion in zip(requests, completions, strict=True):
+        assert completion.ids == plain_sample(model, request, SAMPLING)
+        expected = plain_logprobs(model, request.prompt_ids, completion.ids, temperature=SAMPLING.temperature)
+        assert completion.logprobs == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_request_gives_the_same_tokens_in_whatever_company(sampler):
