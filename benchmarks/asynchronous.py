@@ -56,7 +56,7 @@ def main() -> None:
 
 def run(home: Path, seed: int, staleness: int, options: argparse.Namespace) -> dict[str, Any]:
     """One run, as a person starts it, and what it left in its history and its lake."""
-    from components.rollout import lake
+    from r1flow.components.store.rollouts import lake
 
     stages = _r1(
         home,
@@ -86,7 +86,7 @@ def run(home: Path, seed: int, staleness: int, options: argparse.Namespace) -> d
 def _r1(home: Path, *overrides: str) -> dict[str, dict[str, Any]]:
     """The stages of one `r1 run tiny`, by name."""
     summary = home / "summary.json"
-    command = [sys.executable, "-m", "flows.cli", "run", "tiny", "--json", str(summary)]
+    command = [sys.executable, "-m", "r1flow.cli.main", "run", "tiny", "--json", str(summary)]
     for override in overrides:
         command += ["--set", override]
     root = Path(__file__).resolve().parents[1]

@@ -224,11 +224,11 @@ def watched(command: list[str]) -> dict[str, Any]:
 
 def one(path: Path, workers: int, *, with_suite: bool) -> dict[str, Any]:
     """Curate the file, write rows and report as the program does; seconds, counts, and the ids of what was dropped."""
-    from components.curation.pipeline import curate
-    from components.curation.report import write_report
-    from components.curation.settings import Curation
-    from components.data.files import dump_rows
-    from components.data.schema import Row
+    from r1flow.components.core.schema import Row
+    from r1flow.components.data.curation.pipeline import curate
+    from r1flow.components.data.curation.report import write_report
+    from r1flow.components.data.curation.settings import Curation
+    from r1flow.components.data.files import dump_rows
 
     def rows(file: Path) -> Iterator[Row]:
         with file.open(encoding="utf-8") as lines:
@@ -286,7 +286,7 @@ def close_pairs(path: Path) -> list[tuple[str, str]]:
     A pair of that similarity shares a shingle among the rarest 0.2 |A| + 1 of either row: only such rows are compared.
     Pairs that are variants (other numbers and another answer) are kept on purpose and do not count.
     """
-    from components.curation.text import is_number, jaccard, normalise, shingles, tokens
+    from r1flow.components.data.curation.text import is_number, jaccard, normalise, shingles, tokens
 
     with path.open(encoding="utf-8") as lines:
         rows = list(map(json.loads, lines))

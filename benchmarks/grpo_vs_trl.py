@@ -8,7 +8,7 @@ is fastest on a CPU: generation by transformers with a dynamic cache, the whole 
 log-probabilities, fused AdamW. The first step of either side is not counted. An r1flow step runs inside TRL's
 end-of-step callback, so that both see the same weather.
 
-r1flow's processes tell the C library to keep freed memory (components/engines/allocator.py). TRL's do not, so during its steps
+r1flow's processes tell the C library to keep freed memory (components/core/allocator.py). TRL's do not, so during its steps
 the allocator is as glibc's own adaptation leaves it at best; ``--keep-memory-for both`` gives TRL what r1flow has.
 
 Beside seconds on the clock stand CPU seconds of the process: with ``--threads 1`` these hardly know of other load.
@@ -36,13 +36,13 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 from trl_side import BETAS, Spent, clocks, run_trl, since
 
-from components.data.schema import Row
-from components.engines.allocator import keep_memory, set_allocator
-from components.engines.single import SingleEngine
-from components.rewards.score import Scored
-from components.rl.trainer import GrpoTrainer, Objective
-from components.sampling.base import Sampling
-from components.sampling.transformers import TransformersSampler
+from r1flow.components.core.allocator import keep_memory, set_allocator
+from r1flow.components.core.schema import Row
+from r1flow.components.rewards.score import Scored
+from r1flow.components.sampling.base import Sampling
+from r1flow.components.sampling.transformers import TransformersSampler
+from r1flow.components.training.engines.single import SingleEngine
+from r1flow.components.training.rl.trainer import GrpoTrainer, Objective
 
 RATE, PAD = 1e-5, 0
 SIDES = ("trl", "r1flow")

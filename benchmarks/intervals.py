@@ -20,8 +20,8 @@ import numpy as np
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from components.evals.paired import LEVEL, sign_flip_p
-from components.evals.stats import pass_at_1, pass_at_1_by_sample
+from r1flow.components.evals.paired import LEVEL, sign_flip_p
+from r1flow.components.evals.stats import pass_at_1, pass_at_1_by_sample
 
 PROBLEMS, SAMPLES, MEANS = (30, 500), (1, 16), (0.5, 0.9)
 SPREADS = (0.5, 1.0, 2.0, 5.0, None)

@@ -22,13 +22,13 @@ import pyarrow.parquet as pq
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from components.lake.query import Answer, open_lake
-from components.lake.rescore import SCHEMA as RESCORED
-from components.lake.tables import sources
-from components.rollout import lake
-from components.store.artifact import publish
-from components.store.manifest import ArtifactRef
-from components.store.objects import ObjectStore, open_store
+from r1flow.components.evals.lake.query import Answer, open_lake
+from r1flow.components.evals.lake.rescore import SCHEMA as RESCORED
+from r1flow.components.evals.lake.tables import sources
+from r1flow.components.store.artifact import publish
+from r1flow.components.store.manifest import ArtifactRef
+from r1flow.components.store.objects import ObjectStore, open_store
+from r1flow.components.store.rollouts import lake
 
 STAGES = 4
 PROMPTS, SAMPLES, STEPS_PER_SHARD = 32, 16, 20
@@ -88,7 +88,7 @@ def ask(store: ObjectStore, home: Path, sql: str, threads: int) -> tuple[float, 
 def as_process(home: Path, sql: str) -> float:
     environment = {**os.environ, "R1_HOME": str(home), "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
     started = time.monotonic()
-    command = [sys.executable, "-m", "flows.cli", "lake", "query", sql]
+    command = [sys.executable, "-m", "r1flow.cli.main", "lake", "query", sql]
     subprocess.run(command, env=environment, check=True, capture_output=True, timeout=120)
     return time.monotonic() - started
 

@@ -77,10 +77,10 @@ def _strings(models: dict[str, dict[str, float]], model: str) -> float:
 
 def contamination(home: Path, summary: dict[str, Any]) -> dict[str, Any]:
     """What curation dropped, and the overlap that is left, counted again by the problems' own keys."""
-    from components.data.files import load_rows
-    from components.data.sources import tiny_key
-    from components.store.artifact import ArtifactRef, materialize
-    from components.store.objects import open_store
+    from r1flow.components.data.files import load_rows
+    from r1flow.components.data.sources import tiny_key
+    from r1flow.components.store.artifact import ArtifactRef, materialize
+    from r1flow.components.store.objects import open_store
 
     ref = next(stage["ref"] for stage in summary["stages"] if stage["name"] == "curate")
     directory = materialize(open_store(summary["store"]), ArtifactRef.model_validate(ref), home / "cache")
@@ -97,7 +97,7 @@ def _r1(home: Path, preset: str, *overrides: str) -> dict[str, Any]:
     extra += ["registered_name=r1-tiny-language"] if preset == "tiny-language" else []
     summary = home / f"{preset}-{'-'.join(overrides)}.json"
     home.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "flows.cli", "run", name, "--json", str(summary)]
+    command = [sys.executable, "-m", "r1flow.cli.main", "run", name, "--json", str(summary)]
     for override in [*overrides, *extra]:
         command += ["--set", override]
     root = Path(__file__).resolve().parents[1]

@@ -18,7 +18,7 @@ import time
 import torch
 from torch import Tensor
 
-from components.rl.logprobs import token_logprobs
+from r1flow.components.training.rl.logprobs import token_logprobs
 
 KINDS = ("plain", "chunked")
 

@@ -20,13 +20,13 @@ if __name__ == "__main__":
 
 from mlflow.tracking import MlflowClient
 
-from components.config.presets import load_recipe
-from components.config.settings import Settings
-from components.store.objects import open_store
-from components.tracking.client import find_run
-from components.tracking.reindex import reindex
-from components.tracking.runs import Tracking
-from flows.orchestrator import orchestrator
+from r1flow.components.recipe.presets import load_recipe
+from r1flow.components.recipe.settings import Settings
+from r1flow.components.store.objects import open_store
+from r1flow.components.tracking.client import find_run
+from r1flow.components.tracking.reindex import reindex
+from r1flow.components.tracking.runs import Tracking
+from r1flow.tasks.prefect_api import orchestrator
 from tests.fakes.mlflow_server import MlflowServer
 
 METRIC = "reward"
@@ -89,10 +89,10 @@ def measure(home: Path, server: MlflowServer, steps: int, repetitions: int) -> N
 
 def train(settings: Settings, steps: int, repetition: int) -> str:
     """The stage under Prefect, store and MLflow; the run's id. Another learning rate in the last digits makes it a new one."""
-    from flows.curate import curate
-    from flows.r1_zero import r1_zero
-    from flows.start import start_model
-    from tasks.session import session
+    from r1flow.flows.curate import curate
+    from r1flow.flows.r1_zero import r1_zero
+    from r1flow.flows.start import start_model
+    from r1flow.tasks.session import session
 
     rate = 1e-4 + repetition * 1e-9
     sets = [f"r1_zero.steps={steps}", f"r1_zero.learning_rate={rate}", "r1_zero.min_pass_rate=0.0"]

@@ -21,16 +21,16 @@ from typing import TYPE_CHECKING, Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from components.config.presets import load_recipe
-from components.config.recipe import Recipe
-from components.config.settings import Settings
-from components.launch.keeper import run_program
-from components.tracking.metrics import read_spool
-from flows.orchestrator import orchestrator
+from r1flow.components.core.spool import read_spool
+from r1flow.components.processes.keeper import run_program
+from r1flow.components.recipe.presets import load_recipe
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.components.recipe.settings import Settings
+from r1flow.tasks.prefect_api import orchestrator
 
 if TYPE_CHECKING:  # Prefect reads its settings when it is first imported: the orchestrator comes before
-    from tasks.session import Session
-    from tasks.stage import Work
+    from r1flow.tasks.session import Session
+    from r1flow.tasks.stage import Work
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def main() -> None:
         settings.prepare()
         recipe = load_recipe("tiny", [f"r1_zero.steps={options.steps}"])
         with orchestrator(settings.home / "prefect"):
-            from tasks.session import session
+            from r1flow.tasks.session import session
 
             with session(recipe, settings) as run:
                 compare(run, recipe, options.repetitions)
@@ -69,16 +69,16 @@ class Watched:
 
 
 def compare(run: "Session", recipe: Recipe, repetitions: int) -> None:
-    import tasks.stage
-    from tasks.certify import certify
-    from tasks.data import curate_data
-    from tasks.train import import_model, train_grpo
+    import r1flow.tasks.stage
+    from r1flow.tasks.certify import certify
+    from r1flow.tasks.data import curate_data
+    from r1flow.tasks.train import import_model, train_grpo
 
     assert recipe.base is not None
     assert recipe.r1_zero is not None
     dataset, base, certificates = curate_data(recipe), import_model(recipe, "base", recipe.base), certify(recipe)
     watched = Watched()
-    tasks.stage.run_program = watched
+    r1flow.tasks.stage.run_program = watched
 
     def staged(repetition: int) -> float:
         assert recipe.r1_zero is not None
@@ -106,7 +106,7 @@ def compare(run: "Session", recipe: Recipe, repetitions: int) -> None:
         for name, way in pair if repetition % 2 else reversed(pair):
             seconds[name].append(way(repetition))
             print(f"{repetition} of {repetitions}: {name} {seconds[name][-1]:.2f} s", file=sys.stderr, flush=True)
-    tasks.stage.run_program = run_program
+    r1flow.tasks.stage.run_program = run_program
     staged_s, bare_s = (statistics.median(seconds[name]) for name in ("staged", "bare"))
     spread = max(max(values) / min(values) - 1 for values in seconds.values())
     print(
@@ -116,16 +116,16 @@ def compare(run: "Session", recipe: Recipe, repetitions: int) -> None:
 
 
 def nothing(run: "Session", recipe: Recipe, num: int) -> None:
-    import tasks.stage
+    import r1flow.tasks.stage
 
     def at_once(program: str, spec: dict[str, Any], **_: Any) -> dict[str, Any]:
         Path(spec["out"]).mkdir(parents=True)
         (Path(spec["out"]) / "nothing.json").write_text("{}")
         return {"nothing": 0.0}
 
-    @tasks.stage.stage("nothing", version="1")
+    @r1flow.tasks.stage.stage("nothing", version="1")
     def do_nothing(recipe: Recipe, name: str) -> "Work":
-        return tasks.stage.Work(name, "report", recipe, {"name": name})
+        return r1flow.tasks.stage.Work(name, "report", recipe, {"name": name})
 
     def times() -> list[float]:
         found = []
@@ -135,12 +135,12 @@ def nothing(run: "Session", recipe: Recipe, num: int) -> None:
             found.append(1000 * (time.perf_counter() - started))
         return found
 
-    tasks.stage.run_program = at_once
+    r1flow.tasks.stage.run_program = at_once
     first = times()
     run.known.clear()  # what this run knows it computed would not be looked up again
     for what, found in (("computed", first), ("reused", times())):
         print(f"a stage that does nothing, {what}: median {statistics.median(found):.0f} ms, most {max(found):.0f} ms")
-    tasks.stage.run_program = run_program
+    r1flow.tasks.stage.run_program = run_program
 
 
 if __name__ == "__main__":

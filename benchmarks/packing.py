@@ -15,12 +15,12 @@ from statistics import median
 
 import torch
 
-from components.attention import open_attention
-from components.data.batching import micro_batches
-from components.models import load_model
-from components.sft.example import Example
-from components.sft.loss import packed_nll, summed_nll
-from components.sft.packing import best_fit
+from r1flow.components.core.attention import open_attention
+from r1flow.components.core.batching import micro_batches
+from r1flow.components.core.models import load_model
+from r1flow.components.training.sft.example import Example
+from r1flow.components.training.sft.loss import packed_nll, summed_nll
+from r1flow.components.training.sft.packing import best_fit
 
 MODELS = Path(__file__).parents[1] / "components" / "tinyworld" / "models"
 ROWS, MICRO_TOKENS = 64, 16384

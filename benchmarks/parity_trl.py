@@ -40,7 +40,7 @@ class Case:
 
 
 def cases() -> list[Case]:
-    from components.rl.objectives import Loss
+    from r1flow.components.training.rl.objectives import Loss
 
     grpo = Case("grpo", Loss(), {"loss_type": "grpo"})
     dr_grpo = Case(
@@ -141,9 +141,9 @@ def ours(case: Case, batch: Batch) -> tuple[list[float], float, list[list[float]
     """Advantages, loss and the gradient by every completion's log-probabilities. What TRL counts is counted here."""
     import torch
 
-    from components.rl.advantage import batch_advantages
-    from components.rl.objectives import Tokens, policy_loss
-    from components.rl.weights import token_weights
+    from r1flow.components.training.rl.advantage import batch_advantages
+    from r1flow.components.training.rl.objectives import Tokens, policy_loss
+    from r1flow.components.training.rl.weights import token_weights
 
     groups = [batch.rewards[i : i + G] for i in range(0, len(batch.rewards), G)]
     advantages = [a for row in batch_advantages(groups, case.advantage) for a in row]
@@ -178,7 +178,7 @@ class Theirs:
         from transformers import AutoTokenizer
         from trl import GRPOConfig, GRPOTrainer
 
-        from components.models import BUILTIN, load_model
+        from r1flow.components.core.models import BUILTIN, load_model
 
         model = load_model(BUILTIN["tiny-base"], dtype="float32", device="cpu")
         tokenizer = AutoTokenizer.from_pretrained(BUILTIN["tiny-base"])

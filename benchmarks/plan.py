@@ -15,17 +15,17 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from components.config.grpo import GrpoConfig
-from components.config.presets import load_recipe
-from components.config.recipe import ModelShape
-from components.launch.keeper import run_program
-from components.models import BUILTIN
-from components.plan import comparison
-from components.plan.calibrate import TINY_END, TINY_PROMPT
-from components.plan.decoder import Decoder, decoder_of, shape_in
-from components.plan.memory import Layout, parts
-from components.plan.preset import batch_of
-from components.plan.work import Lengths, Rates, rl_work
+from r1flow.components.core.models import BUILTIN
+from r1flow.components.costs import comparison
+from r1flow.components.costs.calibrate import TINY_END, TINY_PROMPT
+from r1flow.components.costs.decoder import Decoder, decoder_of, shape_in
+from r1flow.components.costs.memory import Layout, parts
+from r1flow.components.costs.preset import batch_of
+from r1flow.components.costs.work import Lengths, Rates, rl_work
+from r1flow.components.processes.keeper import run_program
+from r1flow.components.recipe.grpo import GrpoConfig
+from r1flow.components.recipe.presets import load_recipe
+from r1flow.components.recipe.recipe import ModelShape
 
 MIB = 2**20
 LARGE = ModelShape(
@@ -140,7 +140,7 @@ def measure(case: Case, threads: int) -> dict[str, Any]:
         "steps": CALIBRATION + 2,
     }
     with tempfile.TemporaryDirectory() as work:
-        return run_program("components.programs.measure_step", raw, work=Path(work), server=None, timeout_s=600)
+        return run_program("r1flow.components.programs.measure_step", raw, work=Path(work), server=None, timeout_s=600)
 
 
 if __name__ == "__main__":

@@ -56,8 +56,8 @@ def main() -> None:
 
 def curate(home: Path, seed: int) -> None:
     """The recipe's problems, below ``home/dataset``."""
-    from components.config.presets import load_recipe
-    from components.programs import curate as program
+    from r1flow.components.programs import curate as program
+    from r1flow.components.recipe.presets import load_recipe
 
     recipe = load_recipe("tiny")
     assert recipe.data is not None
@@ -70,7 +70,7 @@ def curate(home: Path, seed: int) -> None:
 
 def spec(home: Path, name: str, config: dict[str, Any], seed: int, **more: Any) -> dict[str, Any]:
     """A program's input, with everything below ``home``; its output is ``home/name``."""
-    from components.config.presets import load_recipe
+    from r1flow.components.recipe.presets import load_recipe
 
     recipe = load_recipe("tiny")
     shared = {part: getattr(recipe, part).model_dump(mode="json") for part in ("prompt", "language", "run")}
@@ -93,9 +93,9 @@ def run_apart(kind: str, home: Path) -> dict[str, Any]:
 
 def train(options: argparse.Namespace) -> dict[str, Any]:
     """One algorithm from the base, in this process."""
-    from components.config.presets import load_recipe
-    from components.models import locate_model
-    from components.programs import grpo
+    from r1flow.components.core.models import locate_model
+    from r1flow.components.programs import grpo
+    from r1flow.components.recipe.presets import load_recipe
 
     home, name = options.home, options.kind.replace(", ", "-").replace(" ", "-").lower()
     settings = [f"r1_zero.{setting}" for setting in [f"steps={options.steps}", *options.set]]

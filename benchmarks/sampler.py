@@ -21,12 +21,12 @@ from pathlib import Path
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from components.sampling.auto import VLLM_FROM
-from components.sampling.base import Request, Sampling
-from components.sampling.proof import model_logprobs, prove_weights
-from components.sampling.remote import RemoteSampler
-from components.sampling.server import SamplerSpec
-from components.tinyworld.model import build_tokenizer
+from r1flow.components.data.tinyworld.model import build_tokenizer
+from r1flow.components.sampling.auto import VLLM_FROM
+from r1flow.components.sampling.base import Request, Sampling
+from r1flow.components.sampling.proof import model_logprobs, prove_weights
+from r1flow.components.sampling.remote import RemoteSampler
+from r1flow.components.sampling.server import SamplerSpec
 
 KINDS = ("transformers", "vllm")
 EOS, PAD = 1, 0

@@ -16,9 +16,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a checkout that is not installed
 
-from components.sandbox import interpreters
-from components.sandbox.base import End, Program
-from components.sandbox.choose import describe, open_sandbox
+from r1flow.components.processes.sandbox import interpreters
+from r1flow.components.processes.sandbox.base import End, Program
+from r1flow.components.processes.sandbox.choose import describe, open_sandbox
 
 SOURCE = b"print(sum(map(int, input().split())))\n"
 STDIN, EXPECTED = b"19 23\n", b"42\n"

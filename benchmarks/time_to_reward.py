@@ -19,17 +19,17 @@ from typing import Any
 import torch
 from trl_side import BETAS, Spent, clocks, run_trl, since
 
-from components.data.chat import render
-from components.data.schema import Row
-from components.engines.schedule import learning_rate
-from components.engines.single import SingleEngine
-from components.models import load_model, load_tokenizer, locate_model
-from components.rewards.language import AlphabetLanguage
-from components.rewards.score import Rules, Scorer
-from components.rl.trainer import GrpoTrainer, Objective
-from components.sampling.base import Sampling
-from components.sampling.transformers import TransformersSampler
-from components.tinyworld.problems import make_sum
+from r1flow.components.core.models import load_model, load_tokenizer, locate_model
+from r1flow.components.core.schedule import learning_rate
+from r1flow.components.core.schema import Row
+from r1flow.components.data.chat import render
+from r1flow.components.data.tinyworld.problems import make_sum
+from r1flow.components.rewards.language import AlphabetLanguage
+from r1flow.components.rewards.score import Rules, Scorer
+from r1flow.components.sampling.base import Sampling
+from r1flow.components.sampling.transformers import TransformersSampler
+from r1flow.components.training.engines.single import SingleEngine
+from r1flow.components.training.rl.trainer import GrpoTrainer, Objective
 
 PROMPTS, SAMPLES, MAX_TOKENS, RATE, WARMUP = 32, 16, 60, 5e-4, 5
 BASE = "builtin:tiny-base"

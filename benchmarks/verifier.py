@@ -26,8 +26,8 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?", default=Path(__file__).parents[1].parent / "shared" / "data")
     parser.add_argument("--rows", type=int, default=None, help="at most so many rows of each set")
     options = parser.parse_args()
-    from components.rewards.mathematics import judge
-    from components.rewards.thought import CLOSE
+    from r1flow.components.rewards.mathematics import judge
+    from r1flow.components.rewards.thought import CLOSE
 
     def ours(gold: str, text: str) -> bool | None:
         reward = r1flow(gold, text.rpartition(CLOSE)[2])
@@ -72,7 +72,7 @@ def timed(verify: Callable[[str, str], bool | None], items: list[Item]) -> tuple
 
 
 def r1flow(gold: str, text: str) -> float | None:
-    from components.rewards.mathematics import judge, quick
+    from r1flow.components.rewards.mathematics import judge, quick
 
     score = quick(gold, text)
     return (judge(gold, text) if score is None else score).reward

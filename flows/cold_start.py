@@ -2,13 +2,13 @@
 
 from prefect import flow
 
-from components.config.recipe import Recipe
-from components.config.stages import RejectConfig
-from flows.r1_zero import r1_zero
-from flows.start import start_model
-from tasks.data import curate_data, select_completions
-from tasks.session import StageOutcome, session
-from tasks.train import fine_tune
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.components.recipe.stages import RejectConfig
+from r1flow.flows.r1_zero import r1_zero
+from r1flow.flows.start import start_model
+from r1flow.tasks.data import curate_data, select_completions
+from r1flow.tasks.session import StageOutcome, session
+from r1flow.tasks.train import fine_tune
 
 
 @flow(name="cold_start", flow_run_name="cold_start-{recipe.preset}")

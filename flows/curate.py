@@ -3,10 +3,10 @@
 from prefect import flow
 from prefect.runtime import flow_run
 
-from components.config.recipe import Recipe
-from tasks.announce import announce_dataset
-from tasks.data import curate_data
-from tasks.session import StageOutcome, session
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.tasks.announce import announce_dataset
+from r1flow.tasks.data import curate_data
+from r1flow.tasks.session import StageOutcome, session
 
 
 @flow(name="curate", flow_run_name="curate-{recipe.preset}", validate_parameters=True)

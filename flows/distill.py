@@ -2,11 +2,11 @@
 
 from prefect import flow
 
-from components.config.recipe import Recipe
-from flows.reject import reject
-from flows.start import start_student
-from tasks.session import StageOutcome, session
-from tasks.train import fine_tune
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.flows.reject import reject
+from r1flow.flows.start import start_student
+from r1flow.tasks.session import StageOutcome, session
+from r1flow.tasks.train import fine_tune
 
 
 @flow(name="distill", flow_run_name="distill-{recipe.preset}")

@@ -2,11 +2,11 @@
 
 from prefect import flow
 
-from components.config.recipe import Recipe
-from components.tracking.promotions import named_model
-from tasks.data import curate_data
-from tasks.evaluate import evaluate_model
-from tasks.session import StageOutcome, session
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.components.tracking.promotions import named_model
+from r1flow.tasks.data import curate_data
+from r1flow.tasks.evaluate import evaluate_model
+from r1flow.tasks.session import StageOutcome, session
 
 
 @flow(name="evaluate", flow_run_name="evaluate-{model}")

@@ -3,10 +3,10 @@
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from components.config.settings import Settings
-from components.store.objects import open_store
-from components.tracking.runs import Tracking
-from tasks.housekeeping import close_dead_runs, remove_stale_leases, remove_stale_work, tidy_store
+from r1flow.components.recipe.settings import Settings
+from r1flow.components.store.objects import open_store
+from r1flow.components.tracking.runs import Tracking
+from r1flow.tasks.housekeeping import close_dead_runs, remove_stale_leases, remove_stale_work, tidy_store
 
 
 @flow(name="housekeeping")

@@ -2,9 +2,9 @@
 
 from prefect import flow
 
-from components.config.recipe import Recipe
-from tasks.difficulty import keep_ledger
-from tasks.session import StageOutcome, session
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.tasks.difficulty import keep_ledger
+from r1flow.tasks.session import StageOutcome, session
 
 
 @flow(name="ledger", flow_run_name="ledger")

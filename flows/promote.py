@@ -2,13 +2,13 @@
 
 from prefect import flow
 
-from components.config.recipe import Recipe
-from components.tracking.promotions import named_model
-from tasks.approval import ask_whoever_decides
-from tasks.data import curate_data
-from tasks.evaluate import evaluate_model
-from tasks.registry import judge_model, promote_model
-from tasks.session import Champion, StageOutcome, session
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.components.tracking.promotions import named_model
+from r1flow.tasks.approval import ask_whoever_decides
+from r1flow.tasks.data import curate_data
+from r1flow.tasks.evaluate import evaluate_model
+from r1flow.tasks.registry import judge_model, promote_model
+from r1flow.tasks.session import Champion, StageOutcome, session
 
 
 @flow(name="promote", flow_run_name="promote-{recipe.registered_name}")

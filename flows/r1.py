@@ -4,23 +4,23 @@ from prefect import flow
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from components.admission import admit_models
-from components.config.recipe import Recipe
-from flows.cold_start import cold_start
-from flows.curate import curate
-from flows.distill import distill
-from flows.final import grpo2, sft2
-from flows.grpo import grpo
-from flows.promote import promote
-from flows.r1_zero import r1_zero
-from flows.reject import reject
-from flows.start import start_model, start_student
-from tasks.certify import certify
-from tasks.difficulty import difficulty_of
-from tasks.evaluate import evaluate_model
-from tasks.report import publish_report
-from tasks.session import Champion, StageOutcome, session
-from tasks.train import train_grpo
+from r1flow.components.programs.admission import admit_models
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.flows.cold_start import cold_start
+from r1flow.flows.curate import curate
+from r1flow.flows.distill import distill
+from r1flow.flows.final import grpo2, sft2
+from r1flow.flows.grpo import grpo
+from r1flow.flows.promote import promote
+from r1flow.flows.r1_zero import r1_zero
+from r1flow.flows.reject import reject
+from r1flow.flows.start import start_model, start_student
+from r1flow.tasks.certify import certify
+from r1flow.tasks.difficulty import difficulty_of
+from r1flow.tasks.evaluate import evaluate_model
+from r1flow.tasks.report import publish_report
+from r1flow.tasks.session import Champion, StageOutcome, session
+from r1flow.tasks.train import train_grpo
 
 
 @flow(name="r1", flow_run_name="{recipe.preset}-{recipe.seed}", task_runner=ThreadPoolTaskRunner(max_workers=1))

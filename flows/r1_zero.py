@@ -2,13 +2,13 @@
 
 from prefect import flow
 
-from components.config.recipe import Recipe
-from flows.start import start_model
-from tasks.certify import certify
-from tasks.data import curate_data
-from tasks.difficulty import difficulty_of
-from tasks.session import StageOutcome, session
-from tasks.train import train_grpo
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.flows.start import start_model
+from r1flow.tasks.certify import certify
+from r1flow.tasks.data import curate_data
+from r1flow.tasks.difficulty import difficulty_of
+from r1flow.tasks.session import StageOutcome, session
+from r1flow.tasks.train import train_grpo
 
 
 @flow(name="r1_zero", flow_run_name="r1_zero-{recipe.preset}")

@@ -2,10 +2,10 @@
 
 from prefect import flow
 
-from components.config.recipe import Recipe
-from flows.grpo import grpo
-from tasks.data import curate_data, select_completions
-from tasks.session import StageOutcome, session
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.flows.grpo import grpo
+from r1flow.tasks.data import curate_data, select_completions
+from r1flow.tasks.session import StageOutcome, session
 
 
 @flow(name="reject", flow_run_name="reject-{recipe.preset}")

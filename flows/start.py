@@ -1,9 +1,9 @@
 """The models that a recipe starts from, as artifacts."""
 
-from components.config.recipe import Recipe
-from components.errors import ConfigError
-from tasks.session import StageOutcome
-from tasks.train import import_model
+from r1flow.components.core.errors import ConfigError
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.tasks.session import StageOutcome
+from r1flow.tasks.train import import_model
 
 
 def start_model(recipe: Recipe) -> StageOutcome:

@@ -2,15 +2,15 @@
 
 from prefect import flow
 
-from components.admission import admit_models
-from components.config.recipe import Recipe
-from flows.curate import curate
-from flows.promote import promote
-from flows.r1_zero import r1_zero
-from flows.start import start_model
-from tasks.evaluate import evaluate_model
-from tasks.report import publish_report
-from tasks.session import Champion, session
+from r1flow.components.programs.admission import admit_models
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.flows.curate import curate
+from r1flow.flows.promote import promote
+from r1flow.flows.r1_zero import r1_zero
+from r1flow.flows.start import start_model
+from r1flow.tasks.evaluate import evaluate_model
+from r1flow.tasks.report import publish_report
+from r1flow.tasks.session import Champion, session
 
 
 @flow(name="zero_only", flow_run_name="{recipe.preset}-{recipe.seed}")

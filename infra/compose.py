@@ -67,7 +67,7 @@ def _ours(service: Service, place: Place) -> dict[str, Any]:
         "environment": place.environment(service.environment, service),
     }
     if service.ready:
-        probe = ["CMD", "python", "-m", "components.launch.probe", place.text(service.ready)]
+        probe = ["CMD", "python", "-m", "r1flow.components.processes.probe", place.text(service.ready)]
         described["healthcheck"] = _healthcheck(probe)
         described["volumes"] = [f"{service.name}:{OURS_FOLDER}"]
     return described

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from components.errors import ConfigError
 from infra.services import SECRETS, SERVICES, Service
+from r1flow.components.core.errors import ConfigError
 
 
 @dataclass(frozen=True)

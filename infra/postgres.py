@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from components.errors import ConfigError
+from r1flow.components.core.errors import ConfigError
 
 USER = "postgres"
 DEBIAN = Path("/usr/lib/postgresql")

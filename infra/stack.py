@@ -13,13 +13,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from components.config.settings import Settings
-from components.errors import ConfigError, R1Error
-from components.launch.environment import allowed
-from components.launch.servers import LOOPBACK, Server, Servers, free_port, interrupted_by_signals, plain_environment
-from components.launch.workplace import locked
 from infra.place import Place, kept_secrets, port_names, write_private
 from infra.services import SERVICES, USER, Service
+from r1flow.components.core.errors import ConfigError, R1Error
+from r1flow.components.processes.environment import allowed
+from r1flow.components.processes.servers import (
+    LOOPBACK,
+    Server,
+    Servers,
+    free_port,
+    interrupted_by_signals,
+    plain_environment,
+)
+from r1flow.components.processes.workplace import locked
+from r1flow.components.recipe.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -4,9 +4,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
-from components.config.recipe import Recipe
-from components.errors import ConfigError
-from tasks.session import StageOutcome
+from r1flow.components.core.errors import ConfigError
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.tasks.session import StageOutcome
 
 PUBLISHED = "r1.dataset.published"
 

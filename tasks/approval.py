@@ -7,9 +7,9 @@ from prefect import pause_flow_run
 from prefect.exceptions import FlowPauseTimeout
 from prefect.input import RunInput
 
-from components.config.recipe import Recipe
-from components.evals.gate import Decision
-from tasks.session import StageOutcome, current_session
+from r1flow.components.evals.gate import Decision
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.tasks.session import StageOutcome, current_session
 
 LOOK_EVERY_S = 5
 

@@ -2,11 +2,11 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from components.config.grpo import GrpoConfig
-from components.config.recipe import Recipe
-from components.proofs.limits import GRADIENT
-from tasks.session import StageOutcome
-from tasks.stage import Work, stage
+from r1flow.components.recipe.grpo import GrpoConfig
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.components.training.checks.limits import GRADIENT
+from r1flow.tasks.session import StageOutcome
+from r1flow.tasks.stage import Work, stage
 
 FORMATS = ("think_answer", "think_answer_strict")
 LANGUAGES = ("en", "zh")

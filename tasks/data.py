@@ -2,7 +2,9 @@
 
 from pathlib import PurePosixPath
 
-from components.config.origins import (
+from r1flow.components.core.errors import ConfigError
+from r1flow.components.data.sources import format_of, generator_version, source_digest
+from r1flow.components.recipe.origins import (
     SHORTHANDS,
     addresses,
     evaluation_origins,
@@ -10,12 +12,10 @@ from components.config.origins import (
     training_origins,
     with_addresses,
 )
-from components.config.recipe import Recipe
-from components.config.stages import RejectConfig
-from components.data.sources import format_of, generator_version, source_digest
-from components.errors import ConfigError
-from components.store.manifest import ArtifactRef
-from tasks.stage import Work, stage
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.components.recipe.stages import RejectConfig
+from r1flow.components.store.manifest import ArtifactRef
+from r1flow.tasks.stage import Work, stage
 
 
 @stage("dataset", version="2")

@@ -1,12 +1,12 @@
 """Stages that say how hard problems are: the ledger over all lakes, and what a start model solves."""
 
-from components.config.recipe import Recipe
-from components.config.stages import GrpoConfig
-from components.errors import ConfigError
-from components.store.artifact import all_artifacts, resolve
-from components.store.manifest import ArtifactRef
-from tasks.session import current_session
-from tasks.stage import Work, stage
+from r1flow.components.core.errors import ConfigError
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.components.recipe.stages import GrpoConfig
+from r1flow.components.store.artifact import all_artifacts, resolve
+from r1flow.components.store.manifest import ArtifactRef
+from r1flow.tasks.session import current_session
+from r1flow.tasks.stage import Work, stage
 
 LAKE, TRAIN = "lake", "train.jsonl"
 

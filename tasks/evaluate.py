@@ -1,8 +1,8 @@
 """The stage that measures a model."""
 
-from components.config.recipe import Recipe
-from components.store.manifest import ArtifactRef
-from tasks.stage import Work, stage
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.components.store.manifest import ArtifactRef
+from r1flow.tasks.stage import Work, stage
 
 
 @stage("evaluation", version="3")

@@ -20,11 +20,11 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Crashed
 
-from components.store.liveness import RUNS, LeftOver, any_run_lives, left_over, run_tag, taken_over
-from components.store.objects import ObjectStore
-from components.store.retention import delete_finished_checkpoints, delete_unreferenced
-from components.tracking.promotions import promoted_models, promotions
-from components.tracking.runs import Tracking
+from r1flow.components.store.liveness import RUNS, LeftOver, any_run_lives, left_over, run_tag, taken_over
+from r1flow.components.store.objects import ObjectStore
+from r1flow.components.store.retention import delete_finished_checkpoints, delete_unreferenced
+from r1flow.components.tracking.promotions import promoted_models, promotions
+from r1flow.components.tracking.runs import Tracking
 
 ALIVE = {StateType.RUNNING, StateType.PENDING, StateType.PAUSED, StateType.CANCELLING}
 

@@ -9,7 +9,7 @@ from prefect.concurrency.sync import concurrency
 from prefect.exceptions import MissingResult
 from prefect.tasks import Task
 
-from components.errors import StoreUnavailable
+from r1flow.components.core.errors import StoreUnavailable
 
 RETRIES = 2
 DELAYS_S = [5, 30]

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from components.tracking.metrics import SpoolRow
-from tasks.shown import shown
+from r1flow.components.core.spool import SpoolRow
+from r1flow.tasks.shown import shown
 
 EVERY_S = 5.0
 

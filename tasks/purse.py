@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.config.recipe import Recipe
-from components.config.settings import Settings
-from components.curation.pool import available
-from components.errors import BudgetExhausted, ConfigError
-from components.models import describe_device, resolve_device
-from components.plan.bill import Rate, Spent, spent
-from components.plan.devices import CORE, price_of, watts_of
-from components.plan.holding import ranks_of
-from components.programs.spec import STOP
-from components.tracking.metrics import read_spool
+from r1flow.components.core.devices import CORE, price_of, watts_of
+from r1flow.components.core.errors import BudgetExhausted, ConfigError
+from r1flow.components.core.models import describe_device, resolve_device
+from r1flow.components.core.spool import read_spool
+from r1flow.components.costs.bill import Rate, Spent, spent
+from r1flow.components.costs.ranks import ranks_of
+from r1flow.components.data.curation.pool import available
+from r1flow.components.programs.spec import STOP
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.components.recipe.settings import Settings
 
 UNKNOWN = Rate(None, None)
 SPENT = "seconds.json"

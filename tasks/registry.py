@@ -4,17 +4,17 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from components.config.recipe import Recipe
-from components.config.stages import GateConfig
-from components.errors import ConfigError
-from components.evals.compare import problem_means
-from components.evals.gate import Decision, decide
-from components.store.artifact import find, materialize
-from components.tracking.promotions import Promotion, append_promotion, promotions
-from components.tracking.registry import Registry
-from tasks.approval import Answer, as_list
-from tasks.session import Champion, Session, StageOutcome, current_session
-from tasks.shown import shown
+from r1flow.components.core.errors import ConfigError
+from r1flow.components.evals.compare import problem_means
+from r1flow.components.evals.gate import Decision, decide
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.components.recipe.stages import GateConfig
+from r1flow.components.store.artifact import find, materialize
+from r1flow.components.tracking.promotions import Promotion, append_promotion, promotions
+from r1flow.components.tracking.registry import Registry
+from r1flow.tasks.approval import Answer, as_list
+from r1flow.tasks.session import Champion, Session, StageOutcome, current_session
+from r1flow.tasks.shown import shown
 
 FLUSH_S = 10.0
 FIGURES = ("format", "pass_at_1_low", "pass_at_1_high")

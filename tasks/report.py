@@ -4,15 +4,15 @@ from dataclasses import asdict
 
 from prefect.artifacts import create_link_artifact, create_table_artifact
 
-from components.config.conformance import conformance
-from components.config.recipe import Recipe
-from components.lake.made import made_of
-from components.plan.check import checks
-from components.store.artifact import read_manifest
-from tasks.session import StageOutcome, current_session
-from tasks.shown import shown
-from tasks.stage import Work, stage
-from tasks.summary import run_summary
+from r1flow.components.costs.check import checks
+from r1flow.components.evals.lake.made import made_of
+from r1flow.components.recipe.conformance import conformance
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.components.store.artifact import read_manifest
+from r1flow.tasks.session import StageOutcome, current_session
+from r1flow.tasks.shown import shown
+from r1flow.tasks.stage import Work, stage
+from r1flow.tasks.summary import run_summary
 
 
 @stage("report", version="4")

@@ -16,21 +16,26 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from components.admission import admit_store
-from components.config.recipe import Recipe
-from components.config.settings import Settings
-from components.launch.preload import ForkServer
-from components.plan.bill import Spent
-from components.store.liveness import run_lease
-from components.store.manifest import ArtifactRef
-from components.store.objects import ObjectStore, open_store
-from components.tracking.metrics import SpoolRow
-from components.tracking.params import flatten
-from components.tracking.runs import Tracking
-from tasks.purse import Purse, open_purse
-from tasks.summary import keep_summary
+from r1flow.components.core.params import flatten
+from r1flow.components.core.spool import SpoolRow
+from r1flow.components.costs.bill import Spent
+from r1flow.components.processes.preload import ForkServer
+from r1flow.components.programs.admission import admit_store
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.components.recipe.settings import Settings
+from r1flow.components.store.liveness import run_lease
+from r1flow.components.store.manifest import ArtifactRef
+from r1flow.components.store.objects import ObjectStore, open_store
+from r1flow.components.tracking.runs import Tracking
+from r1flow.tasks.purse import Purse, open_purse
+from r1flow.tasks.summary import keep_summary
 
-PRELOAD = ("torch", "transformers.models.qwen3.modeling_qwen3", "pyarrow.parquet", "components.programs.language_model")
+PRELOAD = (
+    "torch",
+    "transformers.models.qwen3.modeling_qwen3",
+    "pyarrow.parquet",
+    "r1flow.components.programs.language_model",
+)
 
 
 class StageOutcome(BaseModel):
@@ -120,7 +125,7 @@ def current_session() -> Session:
     """The session of the run that this task belongs to."""
     session = _current.get()
     if session is None:
-        raise RuntimeError("no session: call flows through `r1 run`, or inside tasks.session.session(recipe)")
+        raise RuntimeError("no session: call flows through `r1 run`, or inside r1flow.tasks.session.session(recipe)")
     return session
 
 

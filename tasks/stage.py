@@ -19,29 +19,29 @@ from prefect import Task, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from components.config.recipe import Recipe
-from components.errors import LeaseHeldError, LeaseLostError, StageFailed
-from components.launch.keeper import run_program
-from components.launch.workplace import own_directory
-from components.models import locate_model, resolve_device, stored_parameters
-from components.plan.bill import cost_metrics, kept_cost, stage_bill
-from components.plan.parameters import count_parameters
-from components.rollout import TABLE
-from components.sampling.auto import resolve_sampler
-from components.store.artifact import find, materialize, publish, read_manifest, verify
-from components.store.checkpoint import Checkpoints
-from components.store.fingerprint import fingerprint
-from components.store.lease import Lease
-from components.store.manifest import ArtifactRef
-from components.tracking.metrics import SpoolTail
-from components.tracking.params import flatten
-from tasks.logtail import LogTail
-from tasks.policy import device_slots, retry_policy
-from tasks.progress import ProgressBar
-from tasks.proofs import proof_tags
-from tasks.purse import Clock, devices_of, rate_of, slots_of, stage_cost
-from tasks.session import Session, StageOutcome, current_session, process_tags
-from tasks.shown import shown
+from r1flow.components.core.errors import LeaseHeldError, LeaseLostError, StageFailed
+from r1flow.components.core.models import locate_model, resolve_device, stored_parameters
+from r1flow.components.core.params import flatten
+from r1flow.components.core.spool import SpoolTail
+from r1flow.components.costs.bill import cost_metrics, kept_cost, stage_bill
+from r1flow.components.costs.parameters import count_parameters
+from r1flow.components.processes.keeper import run_program
+from r1flow.components.processes.workplace import own_directory
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.components.sampling.auto import resolve_sampler
+from r1flow.components.store.artifact import find, materialize, publish, read_manifest, verify
+from r1flow.components.store.checkpoint import Checkpoints
+from r1flow.components.store.fingerprint import fingerprint
+from r1flow.components.store.lease import Lease
+from r1flow.components.store.manifest import ArtifactRef
+from r1flow.components.store.rollouts import TABLE
+from r1flow.tasks.logtail import LogTail
+from r1flow.tasks.policy import device_slots, retry_policy
+from r1flow.tasks.progress import ProgressBar
+from r1flow.tasks.proofs import proof_tags
+from r1flow.tasks.purse import Clock, devices_of, rate_of, slots_of, stage_cost
+from r1flow.tasks.session import Session, StageOutcome, current_session, process_tags
+from r1flow.tasks.shown import shown
 
 WAIT_S = 10.0
 """How long one look at a lease that another run holds may take, before the next look at whether this run was cancelled."""
@@ -302,7 +302,7 @@ def _supervise(
     hours = work.recipe.run.stage_hours
     try:
         return run_program(
-            f"components.programs.{work.program}",
+            f"r1flow.components.programs.{work.program}",
             spec,
             work=directory,
             server=session.server(),

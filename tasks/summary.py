@@ -3,12 +3,12 @@
 import time
 from typing import TYPE_CHECKING, Any
 
-from components.plan.bill import cost_metrics, stage_bill, total_bill
-from components.store.runs import write_summary
-from tasks.purse import rate_of
+from r1flow.components.costs.bill import cost_metrics, stage_bill, total_bill
+from r1flow.components.store.runs import write_summary
+from r1flow.tasks.purse import rate_of
 
 if TYPE_CHECKING:
-    from tasks.session import Session
+    from r1flow.tasks.session import Session
 
 
 def keep_summary(session: "Session") -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """Stages that make models."""
 
-from components.config.recipe import BaseTrainingConfig, ModelConfig, Recipe
-from components.config.stages import GrpoConfig, SftConfig
-from components.models import directory_digest, locate_model
-from components.rewards.custom import reward_digests
-from components.store.manifest import ArtifactRef
-from tasks.certify import Certificates
-from tasks.stage import Work, stage
+from r1flow.components.core.models import directory_digest, locate_model
+from r1flow.components.recipe.recipe import BaseTrainingConfig, ModelConfig, Recipe
+from r1flow.components.recipe.stages import GrpoConfig, SftConfig
+from r1flow.components.rewards.custom import reward_digests
+from r1flow.components.store.manifest import ArtifactRef
+from r1flow.tasks.certify import Certificates
+from r1flow.tasks.stage import Work, stage
 
 
 @stage("model", version="1")

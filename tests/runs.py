@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "flows.cli", *arguments]
+    return [sys.executable, "-m", "r1flow.cli.main", *arguments]
 
 
 def environment(home: Path, path: Path | None = None, extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -6,11 +6,10 @@ torch and transformers are all it needs; TRL is run after r1flow where it can be
 their full length on both sides, since the end token lies outside the vocabulary; the reward differs within every group. The first
 step of either side is not counted.
 
-MFU = (F_sampled + 3 F_trained) / (seconds x peak). F is a forward pass as :mod:`components.rl.flops` counts it: prompts once per
-group, head at completion tokens alone, causal attention. Nothing that is computed twice counts twice. ``peak`` is the card's for
-dense bfloat16 from a table (H100, H200, A100) unless ``--peak`` says otherwise; without either there is no MFU. Per phase:
-sampling is F_sampled, the update 3 F_trained.
-
+MFU = (F_sampled + 3 F_trained) / (seconds x peak). F is a forward pass as :mod:`components.training.rl.flops` counts it:
+prompts once per group, head at completion tokens alone, causal attention. Nothing that is computed twice counts twice.
+``peak`` is the card's for dense bfloat16 from a table (H100, H200, A100) unless ``--peak`` says otherwise; without either
+there is no MFU. Per phase: sampling is F_sampled, the update 3 F_trained.
 r1flow keeps float32 masters (18 bytes a parameter while it trains; ``--offload`` leaves 4 on the card, which is how 7b fits one).
 TRL gets bfloat16 weights and no masters (8 bytes), its cheapest way, without gradient checkpointing and with micro-batches of the
 same tokens. Its generation is transformers'. Phases are r1flow's alone.
@@ -29,15 +28,15 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel, Qwen2Config, Qwen3Config
 
-from components.engines import machine
-from components.engines.single import SingleEngine
-from components.rewards.language import AlphabetLanguage
-from components.rewards.score import Rules, Scorer
-from components.rl.flops import group_flops, step_flops
-from components.rl.meter import cost_of
-from components.rl.trainer import GrpoTrainer, Objective
-from components.sampling.base import Sampling
-from components.sampling.transformers import TransformersSampler
+from r1flow.components.rewards.language import AlphabetLanguage
+from r1flow.components.rewards.score import Rules, Scorer
+from r1flow.components.sampling.base import Sampling
+from r1flow.components.sampling.transformers import TransformersSampler
+from r1flow.components.training.engines import machine
+from r1flow.components.training.engines.single import SingleEngine
+from r1flow.components.training.rl.flops import group_flops, step_flops
+from r1flow.components.training.rl.meter import cost_of
+from r1flow.components.training.rl.trainer import GrpoTrainer, Objective
 
 RATE, PAD = 1e-6, 0
 PHASES = ("sample", "score", "update", "sync")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from components.data.schema import Row
+from r1flow.components.core.schema import Row
 
 UNKNOWN = "not stated"
 

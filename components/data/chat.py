@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from jinja2 import StrictUndefined, Template
 from jinja2.sandbox import SandboxedEnvironment
 
-from components.errors import ConfigError, DataError
+from r1flow.components.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from components.data.schema import Message
+    from r1flow.components.core.schema import Message
 
 TEMPLATES = Path(__file__).parent / "templates"
 FROM_TOKENIZER = "tokenizer"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.data.card import UNKNOWN, most_frequent, table
+from r1flow.components.data.card import UNKNOWN, most_frequent, table
 
 LABELS = {
     "read": "read from the sources",

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from components.curation.text import normalise
-from components.data.schema import Row
+from r1flow.components.core.schema import Row
+from r1flow.components.data.curation.text import normalise
 
 SCORED = ("CORRECT", "WRONG", "UNPARSEABLE", "TIMEOUT", "MEMORY")
 """Verdicts that count; anything else says that nothing was judged."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from components.data.schema import Row
-from components.errors import DataError
+from r1flow.components.core.errors import DataError
+from r1flow.components.core.schema import Row
 
 
 def load_rows(path: Path) -> list[Row]:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
-from components.config.origins import Origin
-from components.data.quarantine import Tally, check_quarantine
-from components.data.schema import QuarantinedRow, Row
-from components.data.sources import read_source
-from components.data.sources.lines import TAIL
+from r1flow.components.core.schema import QuarantinedRow, Row
+from r1flow.components.data.quarantine import Tally, check_quarantine
+from r1flow.components.data.sources import read_source
+from r1flow.components.data.sources.lines import TAIL
+from r1flow.components.recipe.origins import Origin
 
 
 class Intake:

@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.data.difficulty import Policy, Tally, problem_key
-from components.errors import DataError
+from r1flow.components.core.errors import DataError
+from r1flow.components.data.difficulty import Policy, Tally, problem_key
 
 LEDGER = "ledger.parquet"
 NEVER_SOLVED = "never_solved.jsonl"

@@ -8,7 +8,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
-from components.config.data import SourceConfig
+from r1flow.components.recipe.data import SourceConfig
 
 
 def quotas(available: Mapping[str, int], sources: Mapping[str, SourceConfig]) -> dict[str, int]:

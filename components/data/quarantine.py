@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from components.data.schema import QuarantinedRow, Row
-from components.errors import DataError
+from r1flow.components.core.errors import DataError
+from r1flow.components.core.schema import QuarantinedRow, Row
 
 
 class Tally:

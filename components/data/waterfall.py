@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from components.errors import ConservationError
+from r1flow.components.core.errors import ConservationError
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Waterfall:
         >>> falls.step("read", 10, 8, quarantined=2)
         >>> falls.step("duplicates", 8, 6, dropped=1)
         Traceback (most recent call last):
-        components.errors.ConservationError: duplicates: 8 rows in are not 6 out, 0 quarantined and 1 dropped
+        r1flow.components.core.errors.ConservationError: duplicates: 8 rows in are not 6 out, 0 quarantined and 1 dropped
         """
         if self.steps and rows_in != (before := self.steps[-1]).rows_out:
             raise ConservationError(f"{name}: {rows_in} rows in, but {before.name} let {before.rows_out} out")

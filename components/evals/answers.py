@@ -1,9 +1,9 @@
 """What a completion answers, as text that can be voted on."""
 
-from components.data.schema import Row
-from components.rewards.mathematics.choice import find_choice
-from components.rewards.mathematics.extraction import find_answers
-from components.rewards.thought import answer_of
+from r1flow.components.core.schema import Row
+from r1flow.components.rewards.mathematics.choice import find_choice
+from r1flow.components.rewards.mathematics.extraction import find_answers
+from r1flow.components.rewards.thought import answer_of
 
 
 def extract_answer(completion: str, row: Row) -> str | None:

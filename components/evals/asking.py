@@ -2,7 +2,7 @@
 
 import re
 
-from components.data.schema import Row
+from r1flow.components.core.schema import Row
 
 _PLACES = re.compile(r"\{(prompt|tests)\}")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from components.errors import DataError
+from r1flow.components.core.errors import DataError
 
 
 def problem_means(evaluation: Path, suite: str) -> dict[str, float]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from components.data.schema import Row, Verifier
-from components.data.sources.files import decompressed, open_source
-from components.data.sources.records import MAX_LINE_BYTES
-from components.data.sources.rows import EXACT_FLOAT
-from components.errors import DataError
+from r1flow.components.core.errors import DataError
+from r1flow.components.core.schema import Row, Verifier
+from r1flow.components.data.sources.files import decompressed, open_source
+from r1flow.components.data.sources.records import MAX_LINE_BYTES
+from r1flow.components.data.sources.rows import EXACT_FLOAT
 
 ENDED = {"stop": True, "eos": True, "length": False, "max_tokens": False}  # what servers call the end of a completion
 

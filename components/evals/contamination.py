@@ -7,7 +7,7 @@ file nobody has looked, which is not the same as clean.
 import json
 from pathlib import Path
 
-from components.errors import DataError
+from r1flow.components.core.errors import DataError
 
 
 def load_flags(dataset: Path, suite: str) -> dict[str, str] | None:

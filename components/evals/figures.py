@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from components.evals.stats import (
+from r1flow.components.evals.stats import (
     Estimate,
     clustered_share,
     majority_is_correct,

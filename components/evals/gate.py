@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components.evals.paired import compare
+from r1flow.components.evals.paired import compare
 
 
 @dataclass(frozen=True)

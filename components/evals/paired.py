@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.evals.stats import Estimate, paired_difference
+from r1flow.components.evals.stats import Estimate, paired_difference
 
 LEVEL = 0.04
 """p at which models are told apart: a margin below 5 %, because equally good models that differ in shape have signs that

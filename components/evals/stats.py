@@ -102,7 +102,7 @@ def cons_at_k(votes: Sequence[Sequence[Hashable | None]], correct: Sequence[Sequ
     """Share of problems whose majority answer is correct; ``None`` (no answer) has no vote, ties go to the first said.
 
     ``votes[p][s]`` names the *answer* of a sample, the same name for answers that the verifier holds equal
-    (``components.evals.vote``): voting on whole texts would make every vote distinct.
+    (``r1flow.components.evals.vote``): voting on whole texts would make every vote distinct.
     """
     return sum(majority_is_correct(*problem) for problem in zip(votes, correct, strict=True)) / len(votes)
 

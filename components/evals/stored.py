@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 
-from components.errors import DataError
-from components.evals.answers import extract_answer
-from components.evals.completions import Stored
-from components.evals.figures import Problem, Sample
-from components.evals.paired import Comparison, compare_all
-from components.evals.vote import votes
-from components.rewards.base import Verdict
-from components.rewards.format import FormatStyle
-from components.rewards.language import NaturalLanguage, consistency
-from components.rewards.score import Rules, Scorer
-from components.rewards.thought import CLOSE, OPEN
-from components.scoring.judge import PoolJudge
-from components.scoring.pool import ScoringPool
+from r1flow.components.core.errors import DataError
+from r1flow.components.evals.answers import extract_answer
+from r1flow.components.evals.completions import Stored
+from r1flow.components.evals.figures import Problem, Sample
+from r1flow.components.evals.paired import Comparison, compare_all
+from r1flow.components.evals.vote import votes
+from r1flow.components.rewards.base import Verdict
+from r1flow.components.rewards.format import FormatStyle
+from r1flow.components.rewards.language import NaturalLanguage, consistency
+from r1flow.components.rewards.pool.judge import PoolJudge
+from r1flow.components.rewards.pool.pool import ScoringPool
+from r1flow.components.rewards.score import Rules, Scorer
+from r1flow.components.rewards.thought import CLOSE, OPEN
 
 
 def judge_stored(

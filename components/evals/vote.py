@@ -7,12 +7,12 @@ verifier calls right is the gold's answer and votes for it; only wrong answers h
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from components.data.schema import Row
-from components.rewards.base import Verdict
-from components.rewards.mathematics import quick
-from components.rewards.mathematics.normal_form import MAX_CHARS, normal
-from components.rewards.score import Judge
-from components.rewards.thought import CLOSE
+from r1flow.components.core.schema import Row
+from r1flow.components.rewards.base import Verdict
+from r1flow.components.rewards.mathematics import quick
+from r1flow.components.rewards.mathematics.normal_form import MAX_CHARS, normal
+from r1flow.components.rewards.score import Judge
+from r1flow.components.rewards.thought import CLOSE
 
 Vote = str | None
 GOLD = "\0gold"  # no answer reads like this: a null byte is quarantined in data and dropped here

@@ -4,13 +4,13 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from components.errors import ConfigError
-from components.firewall.certificate import Certificate
-from components.programs.spec import Spec
-from components.sandbox.choose import open_sandbox
-from components.scoring.certificates import certify_own
-from components.scoring.pool import ScoringPool
-from components.tracking.metrics import Spool
+from r1flow.components.core.errors import ConfigError
+from r1flow.components.core.spool import Spool
+from r1flow.components.processes.sandbox.choose import open_sandbox
+from r1flow.components.programs.spec import Spec
+from r1flow.components.rewards.adversarial.certificate import Certificate
+from r1flow.components.rewards.pool.certificates import certify_own
+from r1flow.components.rewards.pool.pool import ScoringPool
 
 
 def main(raw: dict[str, Any]) -> dict[str, float]:

@@ -6,20 +6,20 @@ from typing import Any
 
 import torch
 
-from components.config.engine import EngineConfig
-from components.config.grpo import GrpoConfig
-from components.engines import ranks
-from components.errors import NumericsError
-from components.launch.ranks import Layout, am_rank, run_ranks
-from components.models import resolve_device
-from components.programs.grpo import loss
-from components.programs.language_model import set_threads
-from components.programs.spec import Spec
-from components.proofs.gradient import Bench, Objective, open_bench_engine
-from components.proofs.limits import GRADIENT
-from components.proofs.small import small_model
+from r1flow.components.core.errors import NumericsError
+from r1flow.components.core.models import resolve_device
+from r1flow.components.processes.ranks import Layout, am_rank, run_ranks
+from r1flow.components.programs.grpo import loss
+from r1flow.components.programs.language_model import set_threads
+from r1flow.components.programs.spec import Spec
+from r1flow.components.recipe.engine import EngineConfig
+from r1flow.components.recipe.grpo import GrpoConfig
+from r1flow.components.training.checks.gradient import Bench, Objective, open_bench_engine
+from r1flow.components.training.checks.limits import GRADIENT
+from r1flow.components.training.checks.small import small_model
+from r1flow.components.training.engines import ranks
 
-PROGRAM = "components.programs.certify_gradient"
+PROGRAM = "r1flow.components.programs.certify_gradient"
 MICRO = 4
 """Completions in a micro-batch of the cut that is tried beside the stage's own."""
 

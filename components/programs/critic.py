@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from components.config.grpo import GrpoConfig
-from components.config.ppo import PpoConfig
-from components.engines.open import open_engine
-from components.models import load_model
-from components.programs.language_model import LanguageModel
-from components.programs.spec import Spec
-from components.rl.critic import Critic, Ppo
-from components.rl.value_model import ValueModel
+from r1flow.components.core.models import load_model
+from r1flow.components.programs.language_model import LanguageModel
+from r1flow.components.programs.spec import Spec
+from r1flow.components.recipe.grpo import GrpoConfig
+from r1flow.components.recipe.ppo import PpoConfig
+from r1flow.components.training.engines.open import open_engine
+from r1flow.components.training.rl.critic import Critic, Ppo
+from r1flow.components.training.rl.value_model import ValueModel
 
 
 def open_critic(spec: Spec, config: GrpoConfig, lm: LanguageModel, rate: Callable[[int], float]) -> Critic:

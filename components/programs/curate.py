@@ -8,22 +8,22 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from components.config.data import DataConfig
-from components.config.origins import Origin, evaluation_origins, training_origins, with_addresses
-from components.config.stages import SuiteConfig
-from components.curation.pipeline import Curated, curate
-from components.curation.pool import available
-from components.curation.report import write_report
-from components.curation.settings import Curation
-from components.data.composition import card
-from components.data.files import dump_rows
-from components.data.intake import Intake
-from components.data.mixture import chooser
-from components.data.schema import QuarantinedRow, Row
-from components.data.sources import tiny_key, tiny_rows
-from components.data.sources.tiny import with_worked_completion
-from components.errors import DataError
-from components.programs.spec import Spec
+from r1flow.components.core.errors import DataError
+from r1flow.components.core.schema import QuarantinedRow, Row
+from r1flow.components.data.composition import card
+from r1flow.components.data.curation.pipeline import Curated, curate
+from r1flow.components.data.curation.pool import available
+from r1flow.components.data.curation.report import write_report
+from r1flow.components.data.curation.settings import Curation
+from r1flow.components.data.files import dump_rows
+from r1flow.components.data.intake import Intake
+from r1flow.components.data.mixture import chooser
+from r1flow.components.data.sources import tiny_key, tiny_rows
+from r1flow.components.data.sources.tiny import with_worked_completion
+from r1flow.components.programs.spec import Spec
+from r1flow.components.recipe.data import DataConfig
+from r1flow.components.recipe.origins import Origin, evaluation_origins, training_origins, with_addresses
+from r1flow.components.recipe.stages import SuiteConfig
 
 SUITE_SEED = 20250120  # suites hold the same problems in every run, whatever the recipe's seed
 

@@ -8,20 +8,20 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.config.stages import SuiteConfig
-from components.data.files import load_rows
-from components.data.schema import Row
-from components.evals.answers import extract_answer
-from components.evals.asking import asked
-from components.evals.contamination import load_flags
-from components.evals.figures import Problem, Sample, suite_figures
-from components.evals.vote import Vote, votes
-from components.programs.language_model import LanguageModel, open_model, scoring
-from components.programs.spec import Spec
-from components.rewards.score import Scored
-from components.sampling.base import Completion, Request, Sampling
-from components.seeds import derive_seed
-from components.tracking.metrics import Spool
+from r1flow.components.core.schema import Row
+from r1flow.components.core.seeds import derive_seed
+from r1flow.components.core.spool import Spool
+from r1flow.components.data.files import load_rows
+from r1flow.components.evals.answers import extract_answer
+from r1flow.components.evals.asking import asked
+from r1flow.components.evals.contamination import load_flags
+from r1flow.components.evals.figures import Problem, Sample, suite_figures
+from r1flow.components.evals.vote import Vote, votes
+from r1flow.components.programs.language_model import LanguageModel, open_model, scoring
+from r1flow.components.programs.spec import Spec
+from r1flow.components.recipe.stages import SuiteConfig
+from r1flow.components.rewards.score import Scored
+from r1flow.components.sampling.base import Completion, Request, Sampling
 
 T = TypeVar("T")
 SAMPLE_SEED = 20250122  # evaluation draws the same numbers in every run, whatever the recipe's seed

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from components.engines import ranks
-from components.errors import NumericsError
-from components.rl.metrics import rollout_metrics
-from components.rl.trainer import GrpoTrainer
-from components.rollout import lake
-from components.tracking.metrics import clean
+from r1flow.components.core.errors import NumericsError
+from r1flow.components.core.spool import clean
+from r1flow.components.store.rollouts import lake
+from r1flow.components.training.engines import ranks
+from r1flow.components.training.rl.metrics import rollout_metrics
+from r1flow.components.training.rl.trainer import GrpoTrainer
 
 
 @contextmanager

@@ -8,32 +8,32 @@ from typing import Any
 
 import torch
 
-from components.config.grpo import GrpoConfig
-from components.data.schema import Row
-from components.engines import machine, ranks
-from components.engines.open import open_engine
-from components.engines.schedule import learning_rate
-from components.errors import ModelError
-from components.launch.ranks import Layout, am_rank, run_ranks
-from components.models import load_model, resolve_device, save_model
-from components.programs.critic import open_critic
-from components.programs.failed_batch import saving_failed_batch
-from components.programs.journal import Journal
-from components.programs.language_model import LanguageModel, open_model, scoring
-from components.programs.pools import training_pools
-from components.programs.spec import Spec, model_dir
-from components.rewards.score import Scorer
-from components.rl.asynchronous import AsyncTrainer
-from components.rl.doctor import diagnose
-from components.rl.meter import reproducible
-from components.rl.metrics import rollout_metrics
-from components.rl.objectives import Loss
-from components.rl.trainer import GrpoTrainer, Objective
-from components.rollout import TABLE
-from components.rollout.table import completions_table
-from components.rollout.types import Group
-from components.sampling.base import Sampler, Sampling
-from components.seeds import python_rng
+from r1flow.components.core.errors import ModelError
+from r1flow.components.core.models import load_model, resolve_device, save_model
+from r1flow.components.core.rollout import Group
+from r1flow.components.core.schedule import learning_rate
+from r1flow.components.core.schema import Row
+from r1flow.components.core.seeds import python_rng
+from r1flow.components.processes.ranks import Layout, am_rank, run_ranks
+from r1flow.components.programs.critic import open_critic
+from r1flow.components.programs.failed_batch import saving_failed_batch
+from r1flow.components.programs.journal import Journal
+from r1flow.components.programs.language_model import LanguageModel, open_model, scoring
+from r1flow.components.programs.pools import training_pools
+from r1flow.components.programs.spec import Spec, model_dir
+from r1flow.components.recipe.grpo import GrpoConfig
+from r1flow.components.rewards.score import Scorer
+from r1flow.components.sampling.base import Sampler, Sampling
+from r1flow.components.store.rollouts import TABLE
+from r1flow.components.store.rollouts.table import completions_table
+from r1flow.components.training.engines import machine, ranks
+from r1flow.components.training.engines.open import open_engine
+from r1flow.components.training.rl.asynchronous import AsyncTrainer
+from r1flow.components.training.rl.doctor import diagnose
+from r1flow.components.training.rl.meter import reproducible
+from r1flow.components.training.rl.metrics import rollout_metrics
+from r1flow.components.training.rl.objectives import Loss
+from r1flow.components.training.rl.trainer import GrpoTrainer, Objective
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def main(raw: dict[str, Any]) -> dict[str, Any]:
     engine = spec.run.engine
     if engine.kind == "deepspeed" and not am_rank():
         layout = Layout(engine.ranks, engine.nodes, engine.rendezvous, engine.hostfile)
-        return run_ranks("components.programs.grpo", raw, work=spec.work, layout=layout)
+        return run_ranks("r1flow.components.programs.grpo", raw, work=spec.work, layout=layout)
     config = GrpoConfig.model_validate(spec.config["grpo"])
     with ranks.join(resolve_device(spec.run.device), engine.timeout_s) as device:
         held = machine.held_memory(torch.device(device))

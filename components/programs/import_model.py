@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-from components.config.recipe import ModelConfig
-from components.errors import ModelError
-from components.models import load_model, load_tokenizer, locate_model, save_model
-from components.plan.parameters import count_parameters
-from components.programs.language_model import set_threads
-from components.programs.spec import Spec, model_dir
+from r1flow.components.core.errors import ModelError
+from r1flow.components.core.models import load_model, load_tokenizer, locate_model, save_model
+from r1flow.components.costs.parameters import count_parameters
+from r1flow.components.programs.language_model import set_threads
+from r1flow.components.programs.spec import Spec, model_dir
+from r1flow.components.recipe.recipe import ModelConfig
 
 
 def main(raw: dict[str, Any]) -> dict[str, float]:

@@ -10,18 +10,18 @@ from typing import Protocol
 
 from transformers import PreTrainedModel
 
-from components.engines import ranks
-from components.engines.base import Engine
-from components.engines.state import load_state, save_state
-from components.errors import BudgetExhausted, ConfigError, IntegrityError, ObjectMissingError
-from components.programs.spec import STOP, Spec
-from components.rl.meter import reproducible
-from components.rollout import lake
-from components.rollout.pending import read_unsaved, write_unsaved
-from components.rollout.types import Group
-from components.store.checkpoint import Checkpoints
-from components.store.objects import open_store
-from components.tracking.metrics import Spool, read_spool
+from r1flow.components.core.errors import BudgetExhausted, ConfigError, IntegrityError, ObjectMissingError
+from r1flow.components.core.rollout import Group
+from r1flow.components.core.spool import Spool, read_spool
+from r1flow.components.programs.spec import STOP, Spec
+from r1flow.components.store.checkpoint import Checkpoints
+from r1flow.components.store.objects import open_store
+from r1flow.components.store.rollouts import lake
+from r1flow.components.store.rollouts.pending import read_unsaved, write_unsaved
+from r1flow.components.training.engines import ranks
+from r1flow.components.training.engines.base import Engine
+from r1flow.components.training.engines.state import load_state, save_state
+from r1flow.components.training.rl.meter import reproducible
 
 HISTORY = "history.jsonl"
 SHARDS = "lake.json"
@@ -30,7 +30,7 @@ _MEND = "restore it from a copy, or delete this stage's checkpoints and run it a
 
 
 class Ahead(Protocol):
-    """What a trainer has made ahead of its steps: ``components.rl.asynchronous``."""
+    """What a trainer has made ahead of its steps: ``r1flow.components.training.rl.asynchronous``."""
 
     def save(self, directory: Path) -> None: ...
 

@@ -8,25 +8,25 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from components.config.recipe import LanguageConfig
-from components.config.stages import GrpoConfig
-from components.data.chat import opens_thought, render
-from components.data.schema import Row
-from components.engines import ranks
-from components.engines.allocator import keep_memory
-from components.models import load_model, load_tokenizer, resolve_device
-from components.programs.spec import Spec, model_dir
-from components.rewards.custom import load_reward
-from components.rewards.language import AlphabetLanguage, LanguageSpec, NaturalLanguage
-from components.rewards.reflection import PAPER_WORDS
-from components.rewards.score import Rules, Scorer
-from components.sampling.base import Sampler
-from components.sampling.remote import RemoteSampler
-from components.sampling.server import SamplerSpec
-from components.sampling.transformers import TransformersSampler
-from components.scoring.judge import PoolJudge
-from components.scoring.pool import ScoringPool
-from components.sft.encode import encode
+from r1flow.components.core.allocator import keep_memory
+from r1flow.components.core.models import load_model, load_tokenizer, resolve_device
+from r1flow.components.core.schema import Row
+from r1flow.components.data.chat import opens_thought, render
+from r1flow.components.programs.spec import Spec, model_dir
+from r1flow.components.recipe.recipe import LanguageConfig
+from r1flow.components.recipe.stages import GrpoConfig
+from r1flow.components.rewards.custom import load_reward
+from r1flow.components.rewards.language import AlphabetLanguage, LanguageSpec, NaturalLanguage
+from r1flow.components.rewards.pool.judge import PoolJudge
+from r1flow.components.rewards.pool.pool import ScoringPool
+from r1flow.components.rewards.reflection import PAPER_WORDS
+from r1flow.components.rewards.score import Rules, Scorer
+from r1flow.components.sampling.base import Sampler
+from r1flow.components.sampling.remote import RemoteSampler
+from r1flow.components.sampling.server import SamplerSpec
+from r1flow.components.sampling.transformers import TransformersSampler
+from r1flow.components.training.engines import ranks
+from r1flow.components.training.sft.encode import encode
 
 
 @dataclass(frozen=True)

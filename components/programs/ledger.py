@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from components.config.stages import LedgerConfig
-from components.data.difficulty import Policy, Tally, label_looks_wrong, never_solved, problem_key
-from components.data.files import load_rows
-from components.data.ledger import LABEL_LOOKS_WRONG, LEDGER, NEVER_SOLVED, write_ledger, write_list
-from components.data.schema import Row
-from components.errors import DataError
-from components.evals.answers import extract_answer
-from components.programs.spec import Spec
-from components.rollout import lake
+from r1flow.components.core.errors import DataError
+from r1flow.components.core.schema import Row
+from r1flow.components.data.difficulty import Policy, Tally, label_looks_wrong, never_solved, problem_key
+from r1flow.components.data.files import load_rows
+from r1flow.components.data.ledger import LABEL_LOOKS_WRONG, LEDGER, NEVER_SOLVED, write_ledger, write_list
+from r1flow.components.evals.answers import extract_answer
+from r1flow.components.programs.spec import Spec
+from r1flow.components.recipe.stages import LedgerConfig
+from r1flow.components.store.rollouts import lake
 
 COLUMNS = ["prompt_id", "text", "verdict"]
 

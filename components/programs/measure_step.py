@@ -12,21 +12,21 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
-from components.config.grpo import GrpoConfig
-from components.config.recipe import ModelShape
-from components.config.section import Count, Section
-from components.data.schema import Row
-from components.engines.allocator import keep_memory
-from components.engines.single import SingleEngine
-from components.models import load_model
-from components.programs.grpo import objective
-from components.rewards.base import Verdict
-from components.rewards.score import Scored
-from components.rl.critic import Critic, Ppo
-from components.rl.trainer import GrpoTrainer
-from components.rl.value_model import ValueModel
-from components.sampling.transformers import TransformersSampler
-from components.seeds import python_rng
+from r1flow.components.core.allocator import keep_memory
+from r1flow.components.core.models import load_model
+from r1flow.components.core.schema import Row
+from r1flow.components.core.seeds import python_rng
+from r1flow.components.programs.grpo import objective
+from r1flow.components.recipe.grpo import GrpoConfig
+from r1flow.components.recipe.recipe import ModelShape
+from r1flow.components.recipe.section import Count, Section
+from r1flow.components.rewards.base import Verdict
+from r1flow.components.rewards.score import Scored
+from r1flow.components.sampling.transformers import TransformersSampler
+from r1flow.components.training.engines.single import SingleEngine
+from r1flow.components.training.rl.critic import Critic, Ppo
+from r1flow.components.training.rl.trainer import GrpoTrainer
+from r1flow.components.training.rl.value_model import ValueModel
 
 RATE = 1e-6
 

@@ -2,14 +2,14 @@
 
 from collections import defaultdict
 
-from components.config.grpo import GrpoConfig
-from components.data.difficulty import easy_to_hard, within
-from components.data.files import load_rows
-from components.data.ledger import LEDGER, read_rates
-from components.data.schema import Row
-from components.errors import DataError
-from components.programs.spec import Spec
-from components.rl.batch import apportion
+from r1flow.components.core.errors import DataError
+from r1flow.components.core.schema import Row
+from r1flow.components.data.difficulty import easy_to_hard, within
+from r1flow.components.data.files import load_rows
+from r1flow.components.data.ledger import LEDGER, read_rates
+from r1flow.components.programs.spec import Spec
+from r1flow.components.recipe.grpo import GrpoConfig
+from r1flow.components.training.rl.batch import apportion
 
 Pools = dict[str, list[Row]]
 

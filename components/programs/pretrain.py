@@ -6,21 +6,21 @@ from typing import Any
 
 import torch
 
-from components.config.recipe import BaseTrainingConfig
-from components.data.chat import TEMPLATES, render
-from components.data.files import load_rows
-from components.engines.schedule import learning_rate
-from components.engines.single import SingleEngine
-from components.models import save_model
-from components.programs.journal import Journal
-from components.programs.language_model import set_threads
-from components.programs.spec import Spec, model_dir
-from components.seeds import derive_seed, python_rng
-from components.sft.example import Example
-from components.sft.trainer import train
-from components.tinyworld.corpus import make_row
-from components.tinyworld.model import build_model, build_tokenizer
-from components.tinyworld.problems import problem_key
+from r1flow.components.core.models import save_model
+from r1flow.components.core.schedule import learning_rate
+from r1flow.components.core.seeds import derive_seed, python_rng
+from r1flow.components.data.chat import TEMPLATES, render
+from r1flow.components.data.files import load_rows
+from r1flow.components.data.tinyworld.corpus import make_row
+from r1flow.components.data.tinyworld.model import build_model, build_tokenizer
+from r1flow.components.data.tinyworld.problems import problem_key
+from r1flow.components.programs.journal import Journal
+from r1flow.components.programs.language_model import set_threads
+from r1flow.components.programs.spec import Spec, model_dir
+from r1flow.components.recipe.recipe import BaseTrainingConfig
+from r1flow.components.training.engines.single import SingleEngine
+from r1flow.components.training.sft.example import Example
+from r1flow.components.training.sft.trainer import train
 
 
 def main(raw: dict[str, Any]) -> dict[str, float]:

@@ -7,17 +7,17 @@ from typing import Any, Literal
 import torch
 from transformers import PreTrainedModel
 
-from components.config.engine import EngineConfig
-from components.engines import ranks
-from components.launch.ranks import Layout, am_rank, run_ranks
-from components.models import load_model
-from components.programs.grpo import loss
-from components.proofs.cases import Case, by_stage, settings
-from components.proofs.gradient import Bench, Objective, open_bench_engine
-from components.proofs.small import small_model
-from components.tracking.metrics import Spool
+from r1flow.components.core.models import load_model
+from r1flow.components.core.spool import Spool
+from r1flow.components.processes.ranks import Layout, am_rank, run_ranks
+from r1flow.components.programs.grpo import loss
+from r1flow.components.recipe.engine import EngineConfig
+from r1flow.components.training.checks.cases import Case, by_stage, settings
+from r1flow.components.training.checks.gradient import Bench, Objective, open_bench_engine
+from r1flow.components.training.checks.small import small_model
+from r1flow.components.training.engines import ranks
 
-PROGRAM = "components.programs.prove_gradient"
+PROGRAM = "r1flow.components.programs.prove_gradient"
 
 
 def main(raw: dict[str, Any]) -> dict[str, float]:

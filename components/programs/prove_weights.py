@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from components.models import load_model, load_tokenizer
-from components.proofs.weights import Trainer, honest, sabotaged, step
-from components.sampling.remote import RemoteSampler
-from components.sampling.server import SamplerSpec, open_sampler
+from r1flow.components.core.models import load_model, load_tokenizer
+from r1flow.components.sampling.remote import RemoteSampler
+from r1flow.components.sampling.server import SamplerSpec, open_sampler
+from r1flow.components.training.checks.weights import Trainer, honest, sabotaged, step
 
 
 def main(raw: dict[str, Any]) -> dict[str, Any]:

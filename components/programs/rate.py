@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from components.data.difficulty import Policy, Tally, problem_key
-from components.data.files import load_rows
-from components.data.ledger import LEDGER, write_ledger
-from components.errors import DataError
-from components.evals.answers import extract_answer
-from components.programs.language_model import open_model, scoring
-from components.programs.spec import Spec
-from components.sampling.base import Request, Sampling
-from components.seeds import derive_seed
+from r1flow.components.core.errors import DataError
+from r1flow.components.core.seeds import derive_seed
+from r1flow.components.data.difficulty import Policy, Tally, problem_key
+from r1flow.components.data.files import load_rows
+from r1flow.components.data.ledger import LEDGER, write_ledger
+from r1flow.components.evals.answers import extract_answer
+from r1flow.components.programs.language_model import open_model, scoring
+from r1flow.components.programs.spec import Spec
+from r1flow.components.sampling.base import Request, Sampling
 
 ROWS = 256
 """Problems that are asked at a time: what is in memory."""

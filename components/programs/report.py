@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from components.programs.spec import Spec
-from components.report.page import write_report
-from components.rewards.markers import Finder
+from r1flow.components.evals.report.page import write_report
+from r1flow.components.programs.spec import Spec
+from r1flow.components.rewards.markers import Finder
 
 
 def main(raw: dict[str, Any]) -> dict[str, float]:

@@ -4,15 +4,15 @@ import json
 from random import Random
 from typing import Any
 
-from components.config.stages import RejectConfig
-from components.data.card import Entry, describe, markdown
-from components.data.files import dump_rows, load_rows
-from components.data.schema import Row
-from components.errors import DataError
-from components.programs.spec import Spec
-from components.rollout import lake
-from components.rollout.selection import COLUMNS, choose
-from components.seeds import derive_seed
+from r1flow.components.core.errors import DataError
+from r1flow.components.core.schema import Row
+from r1flow.components.core.seeds import derive_seed
+from r1flow.components.data.card import Entry, describe, markdown
+from r1flow.components.data.files import dump_rows, load_rows
+from r1flow.components.data.selection import COLUMNS, choose
+from r1flow.components.programs.spec import Spec
+from r1flow.components.recipe.stages import RejectConfig
+from r1flow.components.store.rollouts import lake
 
 
 def main(raw: dict[str, Any]) -> dict[str, float]:

@@ -3,18 +3,18 @@
 from functools import partial
 from typing import Any
 
-from components.config.stages import SftConfig
-from components.data.files import load_rows
-from components.engines.schedule import learning_rate
-from components.engines.single import SingleEngine
-from components.errors import DataError
-from components.models import save_model
-from components.programs.journal import Journal
-from components.programs.language_model import LanguageModel, open_model
-from components.programs.spec import Spec, model_dir
-from components.sft.encode import taught
-from components.sft.example import Example
-from components.sft.trainer import epoch_batches, train
+from r1flow.components.core.errors import DataError
+from r1flow.components.core.models import save_model
+from r1flow.components.core.schedule import learning_rate
+from r1flow.components.data.files import load_rows
+from r1flow.components.programs.journal import Journal
+from r1flow.components.programs.language_model import LanguageModel, open_model
+from r1flow.components.programs.spec import Spec, model_dir
+from r1flow.components.recipe.stages import SftConfig
+from r1flow.components.training.engines.single import SingleEngine
+from r1flow.components.training.sft.encode import taught
+from r1flow.components.training.sft.example import Example
+from r1flow.components.training.sft.trainer import epoch_batches, train
 
 
 def main(raw: dict[str, Any]) -> dict[str, float]:

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import Field
 
-from components.config.recipe import LanguageConfig, PromptConfig, RunConfig
-from components.config.section import Section
+from r1flow.components.recipe.recipe import LanguageConfig, PromptConfig, RunConfig
+from r1flow.components.recipe.section import Section
 
 STOP = "stop.txt"
 """In the work directory: the supervisor asks for an end after the current step, and says why."""

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from components.rewards.base import Score, Verdict
-from components.rewards.mathematics import judge, judge_choice, quick
-from components.rewards.mathematics import usable as usable_gold
-from components.rewards.mathematics.tolerance import tolerant
-from components.rewards.thought import answer_of
+from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.rewards.mathematics import judge, judge_choice, quick
+from r1flow.components.rewards.mathematics import usable as usable_gold
+from r1flow.components.rewards.mathematics.tolerance import tolerant
+from r1flow.components.rewards.thought import answer_of
 
 if TYPE_CHECKING:
-    from components.data.schema import Row
+    from r1flow.components.core.schema import Row
 
 
 def accuracy(completions: Sequence[str], examples: Sequence[Row]) -> list[float | None]:
@@ -55,7 +55,7 @@ def full_score(completion: str, row: Row) -> Score:
     """
     answer = answer_of(completion)
     if row.verifier == "code" and row.tests is not None:
-        from components.rewards.code import judge as judge_code
+        from r1flow.components.rewards.code import judge as judge_code
 
         return Score.of(Verdict.UNPARSEABLE) if answer is None else judge_code(row.tests, answer)
     if row.verifier == "code":

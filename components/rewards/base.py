@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from components.data.schema import Row
+    from r1flow.components.core.schema import Row
 
 
 class Verdict(StrEnum):

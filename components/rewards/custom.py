@@ -5,8 +5,8 @@ import importlib
 import inspect
 from collections.abc import Iterable
 
-from components.errors import ConfigError
-from components.rewards.base import Reward
+from r1flow.components.core.errors import ConfigError
+from r1flow.components.rewards.base import Reward
 
 
 def load_reward(name: str) -> Reward:

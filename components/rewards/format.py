@@ -9,12 +9,12 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
-from components.errors import ConfigError
-from components.rewards.base import Reward
-from components.rewards.thought import CLOSE, OPEN
+from r1flow.components.core.errors import ConfigError
+from r1flow.components.rewards.base import Reward
+from r1flow.components.rewards.thought import CLOSE, OPEN
 
 if TYPE_CHECKING:
-    from components.data.schema import Row
+    from r1flow.components.core.schema import Row
 
 FormatStyle = Literal["think", "think_answer", "think_answer_strict"]
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from components.rewards.base import Reward
-from components.rewards.languages.known import language_code
-from components.rewards.languages.labelling import count_words
-from components.rewards.languages.words import clauses
-from components.rewards.thought import thought_of
+from r1flow.components.core.languages import language_code
+from r1flow.components.rewards.base import Reward
+from r1flow.components.rewards.languages.labelling import count_words
+from r1flow.components.rewards.languages.words import clauses
+from r1flow.components.rewards.thought import thought_of
 
 if TYPE_CHECKING:
-    from components.data.schema import Row
+    from r1flow.components.core.schema import Row
 
 
 @dataclass(frozen=True)

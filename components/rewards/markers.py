@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from components.rewards.reflection import PAPER_WORDS, word_pattern
+from r1flow.components.rewards.reflection import PAPER_WORDS, word_pattern
 
 KINDS = ("reflection", "backtracking", "self_check")
 MARKERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {

@@ -10,19 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from components.errors import ConfigError, ScoringError
-from components.rewards.accuracy import quick_score, score_answer
-from components.rewards.base import Reward, Score, Verdict
-from components.rewards.format import FormatStyle, format_reward
-from components.rewards.language import AlphabetLanguage, LanguageSpec, consistency
-from components.rewards.mix import mix
-from components.rewards.reflection import PAPER_WORDS, count_reflections
-from components.rewards.shaping import cosine_length, group_length, repetition_penalty, soft_overlong
-from components.rewards.tags import tag_count
-from components.rewards.thought import thought_of
+from r1flow.components.core.errors import ConfigError, ScoringError
+from r1flow.components.rewards.accuracy import quick_score, score_answer
+from r1flow.components.rewards.base import Reward, Score, Verdict
+from r1flow.components.rewards.format import FormatStyle, format_reward
+from r1flow.components.rewards.language import AlphabetLanguage, LanguageSpec, consistency
+from r1flow.components.rewards.mix import mix
+from r1flow.components.rewards.reflection import PAPER_WORDS, count_reflections
+from r1flow.components.rewards.shaping import cosine_length, group_length, repetition_penalty, soft_overlong
+from r1flow.components.rewards.tags import tag_count
+from r1flow.components.rewards.thought import thought_of
 
 if TYPE_CHECKING:
-    from components.data.schema import Row
+    from r1flow.components.core.schema import Row
 
 MAX_INFRA = 0.01  # share of completions that may go unscored because the machinery failed
 

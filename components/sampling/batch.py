@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from components.sampling.base import Completion, Finished, Request, Sampling
-from components.sampling.nucleus import draw
+from r1flow.components.sampling.base import Completion, Finished, Request, Sampling
+from r1flow.components.sampling.nucleus import draw
 
 
 class Batch:

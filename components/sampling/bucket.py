@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from components.sampling.cache import ReservedCache, ReservedLayer, SharedPast, scores
+from r1flow.components.sampling.cache import ReservedCache, ReservedLayer, SharedPast, scores
 
 FIRST = 512
 """Columns of the first bucket; each next one has twice as many.

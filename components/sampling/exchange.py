@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from components.sampling.base import Completion, Request
+from r1flow.components.sampling.base import Completion, Request
 
 REQUESTS = pa.schema([("prompt_ids", pa.list_(pa.int32())), ("seed", pa.uint64())])
 COMPLETIONS = pa.schema(

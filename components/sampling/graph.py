@@ -14,7 +14,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from components.sampling.bucket import BucketPast
+from r1flow.components.sampling.bucket import BucketPast
 
 FEWER_AT, FEWER_ROWS = 0.5, 16
 """Share and number of ended rows at which the batch is compacted.

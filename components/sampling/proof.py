@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from components.errors import WeightSyncError
-from components.sampling.base import Request, Sampler, Sampling
-from components.sampling.digest import tensor_digests, tensors_digest
-from components.sampling.transformers import TransformersSampler
+from r1flow.components.core.errors import WeightSyncError
+from r1flow.components.sampling.base import Request, Sampler, Sampling
+from r1flow.components.sampling.digest import tensor_digests, tensors_digest
+from r1flow.components.sampling.transformers import TransformersSampler
 
 LIMITS = {torch.float32: 1e-3, torch.bfloat16: 0.1}
 """Nats: on any token in float32, where two implementations differ by 3e-6; on average in bfloat16, whose rounding alone moves

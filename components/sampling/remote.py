@@ -13,15 +13,15 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from components import errors
-from components.errors import StageFailed, WeightSyncError
-from components.launch import outcome, tree
-from components.launch.environment import python_environment
-from components.launch.lifeline import START_S, Channel
-from components.launch.preload import python_command
-from components.sampling.base import Completion, Finished, Request, Sampling
-from components.sampling.exchange import read_completions, write_requests, write_weights
-from components.sampling.server import SamplerSpec
+from r1flow.components.core import errors
+from r1flow.components.core.errors import StageFailed, WeightSyncError
+from r1flow.components.processes import outcome, tree
+from r1flow.components.processes.environment import python_environment
+from r1flow.components.processes.lifeline import START_S, Channel
+from r1flow.components.processes.preload import python_command
+from r1flow.components.sampling.base import Completion, Finished, Request, Sampling
+from r1flow.components.sampling.exchange import read_completions, write_requests, write_weights
+from r1flow.components.sampling.server import SamplerSpec
 
 CALL_S = 3600.0
 """The longest that one call may take."""
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 class RemoteSampler:
-    """Starts ``components.sampling.server`` with its files in ``work``, which is the caller's to remove.
+    """Starts ``r1flow.components.sampling.server`` with its files in ``work``, which is the caller's to remove.
 
     Keeps torch's threads, vLLM's process group and the sampler's memory out of the trainer, and can sample while the
     trainer steps (call ``generate`` in a thread; one call at a time). The process ends with this one, or with
@@ -51,7 +51,7 @@ class RemoteSampler:
         self._channel: Channel | None = channel
         with theirs, self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                python_command("components.sampling.server", str(theirs.fileno()), str(self._work)),
+                python_command("r1flow.components.sampling.server", str(theirs.fileno()), str(self._work)),
                 env=python_environment() | {"OMP_NUM_THREADS": str(spec.threads)},
                 stdin=subprocess.PIPE,  # the lifeline: it closes when this process ends, however it ends
                 stdout=log,

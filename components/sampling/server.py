@@ -1,4 +1,4 @@
-"""The sampler's own process: ``python -m components.sampling.server FD WORK`` with ``WORK/spec.json``.
+"""The sampler's own process: ``python -m r1flow.components.sampling.server FD WORK`` with ``WORK/spec.json``.
 
 Orders and answers are JSON lines on the inherited socket FD; weights, requests and completions are files in WORK
 (:mod:`components.sampling.exchange`). Its standard input is the lifeline: end of file there ends the process at once,
@@ -16,12 +16,12 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel
 
-from components import errors
-from components.engines.allocator import keep_memory
-from components.launch.lifeline import Channel
-from components.launch.outcome import read_json
-from components.sampling.base import Finished, Sampler, Sampling
-from components.sampling.exchange import read_requests, read_weights, write_completions
+from r1flow.components.core import errors
+from r1flow.components.core.allocator import keep_memory
+from r1flow.components.processes.lifeline import Channel
+from r1flow.components.processes.outcome import read_json
+from r1flow.components.sampling.base import Finished, Sampler, Sampling
+from r1flow.components.sampling.exchange import read_requests, read_weights, write_completions
 
 IDLE_S = 3600.0  # how long one wait for an order lasts before the next begins
 
@@ -43,11 +43,11 @@ def open_sampler(spec: SamplerSpec) -> Sampler:
     torch.set_num_threads(spec.threads)
     keep_memory()
     if spec.kind == "vllm":
-        from components.sampling.vllm import VllmSampler
+        from r1flow.components.sampling.vllm import VllmSampler
 
         return VllmSampler(spec.model, eos_id=spec.eos_id, dtype=spec.dtype, device=spec.device)
-    from components.models import load_model
-    from components.sampling.transformers import TransformersSampler
+    from r1flow.components.core.models import load_model
+    from r1flow.components.sampling.transformers import TransformersSampler
 
     model = load_model(spec.model, dtype=spec.dtype, device=spec.device)
     return TransformersSampler(model, eos_id=spec.eos_id, pad_id=spec.pad_id)
@@ -76,7 +76,7 @@ def serve(channel: Channel, work: Path) -> None:
 
 
 def _obey(sampler: Sampler, order: dict[str, Any], channel: Channel, work: Path) -> dict[str, Any]:
-    from components.sampling.proof import served_digests
+    from r1flow.components.sampling.proof import served_digests
 
     match order["do"]:
         case "load":

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from components.attention import Attend, open_attention
-from components.errors import WeightSyncError
-from components.sampling.base import Completion, Finished, Request, Sampling
-from components.sampling.batch import Batch
-from components.sampling.bucket import BucketPast
-from components.sampling.cache import CopiedPast, ReservedCache, SharedPast
-from components.sampling.digest import tensors_digest
-from components.sampling.graph import FEWER_AT, FEWER_ROWS, Graphs, Replayed
+from r1flow.components.core.attention import Attend, open_attention
+from r1flow.components.core.errors import WeightSyncError
+from r1flow.components.sampling.base import Completion, Finished, Request, Sampling
+from r1flow.components.sampling.batch import Batch
+from r1flow.components.sampling.bucket import BucketPast
+from r1flow.components.sampling.cache import CopiedPast, ReservedCache, SharedPast
+from r1flow.components.sampling.digest import tensors_digest
+from r1flow.components.sampling.graph import FEWER_AT, FEWER_ROWS, Graphs, Replayed
 
 COMPACT_AT = 0.25  # share of ended rows at which the batch is compacted
 LOOK_EVERY = (

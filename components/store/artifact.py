@@ -17,12 +17,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from components.errors import DataError, IntegrityError, ObjectMissingError, StoreError
-from components.store.failures import require_document
-from components.store.files import FileEntry, download, scan, upload, verify_directory, verify_stored
-from components.store.manifest import MANIFEST, ArtifactRef, Manifest, data_folder, manifest_key, read_at, ref_to
-from components.store.objects import ObjectStore
-from components.store.sealed import seal
+from r1flow.components.core.errors import DataError, IntegrityError, ObjectMissingError, StoreError
+from r1flow.components.store.failures import require_document
+from r1flow.components.store.files import FileEntry, download, scan, upload, verify_directory, verify_stored
+from r1flow.components.store.manifest import MANIFEST, ArtifactRef, Manifest, data_folder, manifest_key, read_at, ref_to
+from r1flow.components.store.objects import ObjectStore
+from r1flow.components.store.sealed import seal
 
 __all__ = [
     "ArtifactRef",

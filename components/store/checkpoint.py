@@ -12,12 +12,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from components.errors import IntegrityError, StoreError
-from components.store.failures import explaining
-from components.store.files import FileEntry, content_sha256, download, scan, upload
-from components.store.keys import safe_key
-from components.store.objects import ObjectStore
-from components.store.sealed import seal, unseal
+from r1flow.components.core.errors import IntegrityError, StoreError
+from r1flow.components.store.failures import explaining
+from r1flow.components.store.files import FileEntry, content_sha256, download, scan, upload
+from r1flow.components.store.keys import safe_key
+from r1flow.components.store.objects import ObjectStore
+from r1flow.components.store.sealed import seal, unseal
 
 COMPLETE = "COMPLETE.json"
 

@@ -4,7 +4,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from components.errors import ObjectMissingError, StoreError, StoreUnavailable
+from r1flow.components.core.errors import ObjectMissingError, StoreError, StoreUnavailable
 
 _MENDS = {
     errno.ENOSPC: "free space there or point the store at a larger disk",

@@ -10,11 +10,11 @@ from stat import S_ISDIR, S_ISREG
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from components.errors import IntegrityError, ObjectMissingError, StoreError
-from components.store.failures import explaining
-from components.store.fingerprint import canonical_json
-from components.store.keys import safe_key
-from components.store.objects import ObjectStore
+from r1flow.components.core.errors import IntegrityError, ObjectMissingError, StoreError
+from r1flow.components.store.failures import explaining
+from r1flow.components.store.fingerprint import canonical_json
+from r1flow.components.store.keys import safe_key
+from r1flow.components.store.objects import ObjectStore
 
 WORKERS = 4
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from components.errors import ConfigError
+from r1flow.components.core.errors import ConfigError
 
 MAX_DEPTH = 64
 _HEX64 = re.compile(r"[0-9a-f]{64}")

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from components.errors import StoreError
+from r1flow.components.core.errors import StoreError
 
 RESERVED = ".r1-"
 """Names that begin so belong to the local store itself: its temporary files and its lock."""
@@ -21,7 +21,7 @@ def safe_key(key: str) -> str:
     'artifacts/model/3f/data/model.safetensors'
     >>> safe_key("data/../../etc/passwd")
     Traceback (most recent call last):
-    components.errors.StoreError: key 'data/../../etc/passwd' is refused: it has a segment '..'
+    r1flow.components.core.errors.StoreError: key 'data/../../etc/passwd' is refused: it has a segment '..'
     """
     reason = _fault(key)
     if reason:

@@ -18,10 +18,10 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from components.errors import LeaseHeldError, LeaseLostError, ObjectMissingError, StoreError
-from components.store.keys import safe_key
-from components.store.objects import ObjectStore
-from components.store.process import is_alive, started_at, this_machine
+from r1flow.components.core.errors import LeaseHeldError, LeaseLostError, ObjectMissingError, StoreError
+from r1flow.components.store.keys import safe_key
+from r1flow.components.store.objects import ObjectStore
+from r1flow.components.store.process import is_alive, started_at, this_machine
 
 _log = logging.getLogger(__name__)
 

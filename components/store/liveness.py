@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from components.errors import LeaseHeldError
-from components.store.lease import Lease, read_lease
-from components.store.objects import ObjectStore
+from r1flow.components.core.errors import LeaseHeldError
+from r1flow.components.store.lease import Lease, read_lease
+from r1flow.components.store.objects import ObjectStore
 
 FOLDER = "leases"
 RUNS = "runs"

@@ -13,11 +13,11 @@ from typing import BinaryIO, TypeAlias
 
 import psutil
 
-from components.errors import IntegrityError, ObjectMissingError, StoreUnavailable
-from components.store.failures import explaining, require_document
-from components.store.keys import RESERVED, safe_key
-from components.store.probe import probe
-from components.store.process import this_machine
+from r1flow.components.core.errors import IntegrityError, ObjectMissingError, StoreUnavailable
+from r1flow.components.store.failures import explaining, require_document
+from r1flow.components.store.keys import RESERVED, safe_key
+from r1flow.components.store.probe import probe
+from r1flow.components.store.process import this_machine
 
 LOCK_WAIT_S = 30.0
 Keys: TypeAlias = list[str]

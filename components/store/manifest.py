@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from components.errors import IntegrityError, StoreError
-from components.store.files import FileEntry, content_sha256
-from components.store.objects import ObjectStore
-from components.store.sealed import unseal
+from r1flow.components.core.errors import IntegrityError, StoreError
+from r1flow.components.store.files import FileEntry, content_sha256
+from r1flow.components.store.objects import ObjectStore
+from r1flow.components.store.sealed import unseal
 
 HEX64 = r"^[0-9a-f]{64}$"
 KIND = r"^[a-z0-9][a-z0-9_-]{0,63}$"

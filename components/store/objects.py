@@ -27,12 +27,12 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from components.errors import ConfigError, ObjectMissingError, StoreError, StoreUnavailable
-from components.redact import redact
-from components.store.failures import PreconditionError, explained_s3, explaining, require_document, s3_answer
-from components.store.keys import RESERVED, safe_key
-from components.store.local import LocalStore
-from components.store.probe import probe
+from r1flow.components.core.errors import ConfigError, ObjectMissingError, StoreError, StoreUnavailable
+from r1flow.components.core.redact import redact
+from r1flow.components.store.failures import PreconditionError, explained_s3, explaining, require_document, s3_answer
+from r1flow.components.store.keys import RESERVED, safe_key
+from r1flow.components.store.local import LocalStore
+from r1flow.components.store.probe import probe
 
 __all__ = ["LocalStore", "ObjectStore", "S3Store", "open_store", "safe_key"]
 

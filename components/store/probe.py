@@ -4,10 +4,10 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from components.errors import StoreError, StoreUnavailable
+from r1flow.components.core.errors import StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
-    from components.store.objects import ObjectStore
+    from r1flow.components.store.objects import ObjectStore
 
 
 def probe(store: "ObjectStore") -> None:

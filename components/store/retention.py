@@ -3,10 +3,10 @@
 import time
 from collections.abc import Iterable, Mapping
 
-from components.store.artifact import all_artifacts
-from components.store.manifest import ArtifactRef, Manifest, folder_of, manifest_key
-from components.store.objects import ObjectStore
-from components.store.runs import summaries
+from r1flow.components.store.artifact import all_artifacts
+from r1flow.components.store.manifest import ArtifactRef, Manifest, folder_of, manifest_key
+from r1flow.components.store.objects import ObjectStore
+from r1flow.components.store.runs import summaries
 
 DAY_S = 86400.0
 

@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from components.errors import IntegrityError, ObjectMissingError
-from components.store.objects import ObjectStore
+from r1flow.components.core.errors import IntegrityError, ObjectMissingError
+from r1flow.components.store.objects import ObjectStore
 
 FOLDER, NAME = "runs", "summary.json"
 

@@ -9,8 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from components.errors import IntegrityError
-from components.store.fingerprint import canonical_json
+from r1flow.components.core.errors import IntegrityError
+from r1flow.components.store.fingerprint import canonical_json
 
 _OPEN, _SHUT = b'{"sha256":"', b'",'
 _START = len(_OPEN) + 64 + len(_SHUT)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from components.tracking.client import find_run, open_client
+from r1flow.components.tracking.client import find_run, open_client
 
 BATCH = 1000  # metrics per request, MLflow's limit
 HOST = "r1.host"  # whose process a run belongs to

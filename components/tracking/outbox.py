@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from components.tracking.mirror import BATCH, Event
+from r1flow.components.tracking.mirror import BATCH, Event
 
 EVENTS = "events.jsonl"
 

@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from components.config.section import MODEL_NAME
-from components.errors import ConfigError, DataError, IntegrityError, PromotionConflict
-from components.store.artifact import resolve
-from components.store.manifest import ArtifactRef
-from components.store.objects import ObjectStore
-from components.store.sealed import seal, unseal
+from r1flow.components.core.errors import ConfigError, DataError, IntegrityError, PromotionConflict
+from r1flow.components.recipe.section import MODEL_NAME
+from r1flow.components.store.artifact import resolve
+from r1flow.components.store.manifest import ArtifactRef
+from r1flow.components.store.objects import ObjectStore
+from r1flow.components.store.sealed import seal, unseal
 
 FOLDER = "promotions"
 

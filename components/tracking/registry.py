@@ -8,14 +8,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from components.errors import LeaseHeldError, ObjectMissingError, R1Error
-from components.redact import redact
-from components.store.artifact import read_manifest
-from components.store.lease import Lease
-from components.store.manifest import ArtifactRef, Manifest
-from components.store.objects import ObjectStore
-from components.tracking.client import find_run, open_client
-from components.tracking.promotions import Promotion, promotions
+from r1flow.components.core.errors import LeaseHeldError, ObjectMissingError, R1Error
+from r1flow.components.core.redact import redact
+from r1flow.components.store.artifact import read_manifest
+from r1flow.components.store.lease import Lease
+from r1flow.components.store.manifest import ArtifactRef, Manifest
+from r1flow.components.store.objects import ObjectStore
+from r1flow.components.tracking.client import find_run, open_client
+from r1flow.components.tracking.promotions import Promotion, promotions
 
 CHAMPION = "champion"
 PREVIOUS = "previous"

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.errors import R1Error, StoreUnavailable
-from components.plan.bill import cost_metrics
-from components.redact import redact
-from components.store.artifact import all_artifacts, materialize
-from components.store.manifest import ArtifactRef, Manifest
-from components.store.objects import ObjectStore
-from components.store.runs import summaries
-from components.tracking.metrics import clean
-from components.tracking.mirror import HOST, Event, Mirror
-from components.tracking.params import flatten
-from components.tracking.promotions import promoted_models
-from components.tracking.registry import Registry
-from components.tracking.ship import Delivery, Outage
+from r1flow.components.core.errors import R1Error, StoreUnavailable
+from r1flow.components.core.params import flatten
+from r1flow.components.core.redact import redact
+from r1flow.components.core.spool import clean
+from r1flow.components.costs.bill import cost_metrics
+from r1flow.components.store.artifact import all_artifacts, materialize
+from r1flow.components.store.manifest import ArtifactRef, Manifest
+from r1flow.components.store.objects import ObjectStore
+from r1flow.components.store.runs import summaries
+from r1flow.components.tracking.mirror import HOST, Event, Mirror
+from r1flow.components.tracking.promotions import promoted_models
+from r1flow.components.tracking.registry import Registry
+from r1flow.components.tracking.ship import Delivery, Outage
 
 HISTORY = "history.jsonl"
 Points = list[tuple[str, float, int, int]]

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import RLock
 
-from components.errors import ConfigError
-from components.redact import redact
-from components.tracking.metrics import SpoolRow, clean
-from components.tracking.mirror import Event, Mirror
-from components.tracking.outbox import Outbox
-from components.tracking.ship import Delivery, Outage, Shipper
+from r1flow.components.core.errors import ConfigError
+from r1flow.components.core.redact import redact
+from r1flow.components.core.spool import SpoolRow, clean
+from r1flow.components.tracking.mirror import Event, Mirror
+from r1flow.components.tracking.outbox import Outbox
+from r1flow.components.tracking.ship import Delivery, Outage, Shipper
 
 CLOSE_S = 60.0
 """How long the end of a run waits for a server that answers; what is left then goes out with the next run."""

@@ -11,9 +11,9 @@ from typing import BinaryIO
 
 import psutil
 
-from components.redact import redact
-from components.tracking.mirror import REFUSALS, Event, Mirror
-from components.tracking.outbox import EVENTS, abandoned, read_events
+from r1flow.components.core.redact import redact
+from r1flow.components.tracking.mirror import REFUSALS, Event, Mirror
+from r1flow.components.tracking.outbox import EVENTS, abandoned, read_events
 
 TRIES = 3  # of an event that fails though the server answers
 FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 30.0

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import typer
 
-from components.config.presets import load_recipe, split_settings
-from components.config.recipe import preset_names
-from components.config.settings import Settings
-from flows.cli import app
+from r1flow.cli.main import app
+from r1flow.components.recipe.presets import load_recipe, split_settings
+from r1flow.components.recipe.recipe import preset_names
+from r1flow.components.recipe.settings import Settings
 from tests.docs import PAGES, ROOT, blocks, page, spans
 
 _R1 = re.compile(r"^(?:\$ )?(?:[A-Z][A-Z0-9_]*=\S+ )*r1 (.+)$", re.MULTILINE)

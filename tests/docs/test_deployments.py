@@ -11,7 +11,7 @@ from prefect.cli.deploy._triggers import _initialize_deployment_triggers
 from prefect.utilities.schema_tools import validate
 from prefect.utilities.schema_tools.validation import ValidationError
 
-from components.config.recipe import Recipe, preset_names
+from r1flow.components.recipe.recipe import Recipe, preset_names
 from tests.runs import ROOT
 
 RUNS = {"r1": "r1", "r1_zero": "zero_only", "tiny_base": "tiny_base", "ledger": "ledger", "curate": "curate"}
@@ -68,7 +68,7 @@ def test_its_triggers_are_understood(deployment: dict[str, Any]) -> None:
 
 def test_a_form_may_change_one_field_of_a_section() -> None:
     """What the preset has need not be given again; what no section has is refused."""
-    from flows.r1 import r1
+    from r1flow.flows.r1 import r1
 
     schema = r1.parameters.model_dump()
     given = {"recipe": {"preset": "smoke", "r1_zero": {"steps": 3}, "suites": {"sums": {"samples": 2}}}}

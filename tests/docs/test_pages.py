@@ -8,8 +8,8 @@ import tomllib
 
 import pytest
 
-from components.config.presets import load_recipe, make_recipe
-from components.config.recipe import preset_names
+from r1flow.components.recipe.presets import load_recipe, make_recipe
+from r1flow.components.recipe.recipe import preset_names
 from tests.docs import PAGES, ROOT, blocks, page, prose, section
 
 _FIGURE = re.compile(r"\d\.\d|\d %|\d (?:s|min|MB|GB)\b")

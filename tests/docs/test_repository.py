@@ -51,7 +51,7 @@ def normal(name: str) -> str:
 def test_help_is_shown_without_importing_anything_heavy() -> None:
     program = (
         "import sys; sys.argv = ['r1', '--help']\n"
-        "from flows.cli import app\n"
+        "from r1flow.cli.main import app\n"
         "try: app()\n"
         "except SystemExit as end: assert not end.code, end.code\n"
         f"print('HEAVY', sorted(set({HEAVY!r}) & set(sys.modules)))"
@@ -67,9 +67,9 @@ def test_help_is_shown_without_importing_anything_heavy() -> None:
 def test_what_starts_a_run_imports_no_prefect_and_what_orchestrates_it_no_torch() -> None:
     """Prefect reads its settings when it is first imported; torch and transformers belong to the programs, not to flows."""
     program = (
-        "import sys, flows.commands.run\n"
+        "import sys, r1flow.cli.run\n"
         "print('EARLY', sorted({'prefect', 'mlflow', 'torch', 'transformers'} & set(sys.modules)))\n"
-        "import flows.r1, flows.zero_only, flows.tiny_base, flows.housekeeping\n"
+        "import r1flow.flows.r1, r1flow.flows.zero_only, r1flow.flows.tiny_base, r1flow.flows.housekeeping\n"
         "print('LATE', sorted({'torch', 'transformers', 'vllm', 'deepspeed'} & set(sys.modules)))"
     )
     done = subprocess.run(

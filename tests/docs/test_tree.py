@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 from tests.docs import repository_files, section
 
-ROOMS = ("flows", "tasks", "components", "tests", "benchmarks", "infra")
+ROOMS = ("r1flow", "flows", "tasks", "components", "tests", "benchmarks", "infra")
 
 
 def printed() -> dict[str, str]:

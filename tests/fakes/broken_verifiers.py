@@ -5,15 +5,15 @@ The holes are those of public reward functions. Programs run in the sandbox, so 
 
 import re
 
-from components.data.schema import Row
-from components.data.tests import StdioCase
-from components.rewards.base import Score, Verdict
-from components.rewards.code import extract_program
-from components.rewards.mathematics import judge
-from components.rewards.thought import answer_of
-from components.sandbox.base import Limits, Outcome, Program
-from components.sandbox.choose import open_sandbox
-from components.sandbox.interpreters import python
+from r1flow.components.core.schema import Row
+from r1flow.components.core.tests import StdioCase
+from r1flow.components.processes.sandbox.base import Limits, Outcome, Program
+from r1flow.components.processes.sandbox.choose import open_sandbox
+from r1flow.components.processes.sandbox.interpreters import python
+from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.rewards.code import extract_program
+from r1flow.components.rewards.mathematics import judge
+from r1flow.components.rewards.thought import answer_of
 
 CORRECT, WRONG, UNPARSEABLE = Verdict.CORRECT, Verdict.WRONG, Verdict.UNPARSEABLE
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")

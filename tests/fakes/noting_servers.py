@@ -4,7 +4,7 @@ import signal
 import sys
 from pathlib import Path
 
-from components.launch.servers import Server, Servers, free_port, interrupted_by_signals, plain_environment
+from r1flow.components.processes.servers import Server, Servers, free_port, interrupted_by_signals, plain_environment
 
 # Serves a port, notes when it is asked to end and by what, and has a child in a session of its own.
 SERVES = """

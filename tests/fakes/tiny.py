@@ -4,9 +4,9 @@ import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
-from components.engines.single import StepOutcome
-from components.rollout.types import Rollout
-from components.tinyworld.model import build_model
+from r1flow.components.core.rollout import Rollout
+from r1flow.components.data.tinyworld.model import build_model
+from r1flow.components.training.engines.single import StepOutcome
 
 VOCAB, EOS, PAD = 40, 1, 0
 

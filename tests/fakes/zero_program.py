@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from components.engines import ranks
-from components.engines.deepspeed import DeepSpeedEngine, Zero
-from components.engines.schedule import learning_rate
-from components.engines.single import SingleEngine
-from components.errors import NumericsError
-from components.launch.ranks import Layout, am_rank, run_ranks
-from components.rl.forward import completion_logprobs, frozen_logprobs, on
-from components.sampling.transformers import tensors_digest
+from r1flow.components.core.errors import NumericsError
+from r1flow.components.core.schedule import learning_rate
+from r1flow.components.processes.ranks import Layout, am_rank, run_ranks
+from r1flow.components.sampling.transformers import tensors_digest
+from r1flow.components.training.engines import ranks
+from r1flow.components.training.engines.deepspeed import DeepSpeedEngine, Zero
+from r1flow.components.training.engines.single import SingleEngine
+from r1flow.components.training.rl.forward import completion_logprobs, frozen_logprobs, on
 from tests.fakes.tiny import make_rollout, tiny_model
 
 STEPS, SAVED_AT = 3, 2

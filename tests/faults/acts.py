@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from components import errors
+from r1flow.components.core import errors
 
 FOREVER_S = 600
 

@@ -32,10 +32,10 @@ FLOW = "R1_KILL_FLOW"
 
 def arm() -> None:
     """Wrap what the points lie at, in the process of the flow and in every program that it starts."""
-    from components.store import artifact, checkpoint
-    from components.store.local import LocalStore
-    from components.tracking.metrics import Spool
-    from components.tracking.registry import Registry
+    from r1flow.components.core.spool import Spool
+    from r1flow.components.store import artifact, checkpoint
+    from r1flow.components.store.local import LocalStore
+    from r1flow.components.tracking.registry import Registry
 
     os.environ.setdefault(FLOW, str(os.getpid()))
     first: dict[str, str] = {}  # of each folder with several files the one that is stored before any kill
@@ -138,7 +138,7 @@ def die(point: str, stage: str) -> None:
 
 def write_half(store: Any, path: Path, key: str) -> None:
     """What a store that is killed in the middle of a copy leaves: half of the bytes under a temporary name."""
-    from components.store import local
+    from r1flow.components.store import local
 
     whole = path.read_bytes()
     with local._temporary(store.local_path(key)) as (temporary, _):

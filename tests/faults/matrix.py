@@ -24,11 +24,11 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from components.store.artifact import all_artifacts, verify
-from components.store.lease import Lease
-from components.store.objects import ObjectStore, open_store
-from components.tracking.promotions import promotions
-from components.tracking.registry import Registry
+from r1flow.components.store.artifact import all_artifacts, verify
+from r1flow.components.store.lease import Lease
+from r1flow.components.store.objects import ObjectStore, open_store
+from r1flow.components.tracking.promotions import promotions
+from r1flow.components.tracking.registry import Registry
 from tests.faults.killer import POINTS, lines
 from tests.runs import ROOT, command, environment, run_recipe
 

@@ -17,7 +17,7 @@ import psutil
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from components.tracking.metrics import read_spool
+from r1flow.components.core.spool import read_spool
 from tests.runs import ROOT, environment
 
 BIN = Path(sys.executable).parent

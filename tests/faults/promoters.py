@@ -14,11 +14,11 @@ from typing import Any
 
 from mlflow.tracking import MlflowClient
 
-from components.errors import PromotionConflict
-from components.store.manifest import ArtifactRef
-from components.store.objects import open_store
-from components.tracking.promotions import append_promotion, promotions
-from components.tracking.registry import Registry
+from r1flow.components.core.errors import PromotionConflict
+from r1flow.components.store.manifest import ArtifactRef
+from r1flow.components.store.objects import open_store
+from r1flow.components.tracking.promotions import append_promotion, promotions
+from r1flow.components.tracking.registry import Registry
 
 MODEL = "contested"
 WAIT_S = 240

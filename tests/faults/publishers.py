@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from components.store.artifact import find, publish
-from components.store.objects import open_store
+from r1flow.components.store.artifact import find, publish
+from r1flow.components.store.objects import open_store
 
 
 def publish_from(uri: str, folder: Path, first: int, last: int) -> None:

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from components.errors import ConfigError
-from components.launch.ranks import Layout, am_rank, run_ranks
+from r1flow.components.core.errors import ConfigError
+from r1flow.components.processes.ranks import Layout, am_rank, run_ranks
 
 FOREVER_S = 600
 
@@ -43,7 +43,7 @@ def wrong_setting(spec: dict[str, Any], rank: int) -> dict[str, Any]:
 
 def vanish(spec: dict[str, Any], rank: int) -> dict[str, Any]:
     """Rank 1 is killed while rank 0 waits for it in a collective, or fails by itself a little later."""
-    from components.engines import ranks
+    from r1flow.components.training.engines import ranks
 
     with ranks.join("cpu", 60):
         ranks.barrier()
@@ -58,7 +58,7 @@ def stall(spec: dict[str, Any], rank: int) -> dict[str, Any]:
     """Rank 1 never comes to a collective."""
     import torch.distributed as dist
 
-    from components.engines import ranks
+    from r1flow.components.training.engines import ranks
 
     with ranks.join("cpu", 60):
         other = dist.new_group([0, 1])
@@ -73,7 +73,7 @@ def talk(spec: dict[str, Any], rank: int) -> dict[str, Any]:
     """Collectives over plain values, and what the environment says."""
     import psutil
 
-    from components.engines import ranks
+    from r1flow.components.training.engines import ranks
 
     with ranks.join("cpu", 60) as device:
         open_to_all = [c.laddr.ip for c in psutil.Process().net_connections("tcp") if c.status == "LISTEN"]

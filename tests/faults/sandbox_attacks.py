@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.sandbox import interpreters, slots
-from components.sandbox.base import Limits, MiB, Outcome, Program, Sandbox
+from r1flow.components.processes.sandbox import interpreters, slots
+from r1flow.components.processes.sandbox.base import Limits, MiB, Outcome, Program, Sandbox
 
 LIMITS = Limits(wall_seconds=2.0, cpu_seconds=1, memory_bytes=128 * MiB)
 ENVIRONMENT_CANARY = "R1_CANARY"
@@ -273,7 +273,7 @@ def left_behind() -> list[int]:
 
 
 def main() -> None:
-    from components.sandbox.choose import open_sandbox
+    from r1flow.components.processes.sandbox.choose import open_sandbox
 
     with own_users():
         sandbox = open_sandbox()

@@ -6,9 +6,9 @@ Every program lives for SECONDS. Prints a line when the first program has ended 
 import sys
 import threading
 
-from components.sandbox import interpreters
-from components.sandbox.base import Limits, Program
-from components.sandbox.choose import open_sandbox
+from r1flow.components.processes.sandbox import interpreters
+from r1flow.components.processes.sandbox.base import Limits, Program
+from r1flow.components.processes.sandbox.choose import open_sandbox
 from tests.faults.sandbox_attacks import own_users
 
 

@@ -8,9 +8,9 @@ import time
 
 import math_verify
 
-from components.data.schema import Row
-from components.rewards.accuracy import full_score
-from components.rewards.base import Score, Verdict
+from r1flow.components.core.schema import Row
+from r1flow.components.rewards.accuracy import full_score
+from r1flow.components.rewards.base import Score, Verdict
 
 
 def unguarded(completion: str, row: Row) -> Score:

@@ -12,17 +12,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from components.data.files import dump_rows
-from components.data.sources import tiny_rows
-from components.models import BUILTIN
-from components.rollout import lake
-from components.tracking.metrics import read_spool
+from r1flow.components.core.models import BUILTIN
+from r1flow.components.core.spool import read_spool
+from r1flow.components.data.files import dump_rows
+from r1flow.components.data.sources import tiny_rows
+from r1flow.components.store.rollouts import lake
 from tests.runs import ROOT, environment
 
 pytestmark = pytest.mark.slow
 
 STEPS, EVERY = 9, 2
-PROGRAM = "import json, sys; from components.programs.grpo import main; main(json.load(open(sys.argv[1])))"
+PROGRAM = "import json, sys; from r1flow.components.programs.grpo import main; main(json.load(open(sys.argv[1])))"
 WAIT_S = 300.0
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from components.config.engine import EngineConfig
-from components.launch.preload import ForkServer
-from components.proofs.finding import Finding
-from components.proofs.kill import PLACES
-from components.proofs.resume import KILLS, Course, compare, prove_resume
-from tasks.session import PRELOAD
+from r1flow.components.processes.preload import ForkServer
+from r1flow.components.recipe.engine import EngineConfig
+from r1flow.components.training.checks.finding import Finding
+from r1flow.components.training.checks.kill import PLACES
+from r1flow.components.training.checks.resume import KILLS, Course, compare, prove_resume
+from r1flow.tasks.session import PRELOAD
 
 EQUAL = [
     "weights",

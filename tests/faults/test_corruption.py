@@ -10,10 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from components.errors import IntegrityError, ObjectMissingError
-from components.store.artifact import all_artifacts, find, materialize, publish, verify
-from components.store.manifest import ArtifactRef
-from components.store.objects import ObjectStore, open_store
+from r1flow.components.core.errors import IntegrityError, ObjectMissingError
+from r1flow.components.store.artifact import all_artifacts, find, materialize, publish, verify
+from r1flow.components.store.manifest import ArtifactRef
+from r1flow.components.store.objects import ObjectStore, open_store
 from tests.conftest import Ran
 
 CASES = 200

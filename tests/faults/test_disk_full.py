@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import StageFailed, StoreUnavailable
-from components.launch.keeper import run_program
-from components.store.artifact import all_artifacts, publish
-from components.store.checkpoint import Checkpoints
-from components.store.objects import open_store
+from r1flow.components.core.errors import StageFailed, StoreUnavailable
+from r1flow.components.processes.keeper import run_program
+from r1flow.components.store.artifact import all_artifacts, publish
+from r1flow.components.store.checkpoint import Checkpoints
+from r1flow.components.store.objects import open_store
 
 MIB = 1 << 20
 

@@ -16,9 +16,9 @@ from typing import Any
 import psutil
 import pytest
 
-from components.errors import ConfigError, DataError, StageFailed, StoreUnavailable
-from components.launch.keeper import run_program
-from components.launch.preload import ForkServer
+from r1flow.components.core.errors import ConfigError, DataError, StageFailed, StoreUnavailable
+from r1flow.components.processes.keeper import run_program
+from r1flow.components.processes.preload import ForkServer
 
 ACTS = "tests.faults.acts"
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,7 +150,13 @@ def test_an_earlier_result_does_not_stand_in_for_a_failure_and_the_log_goes_on(
 
 
 def test_a_name_outside_the_programs_is_refused(tmp_path: Path) -> None:
-    for name in ("os", "components.programs", "components.programs.x;y", "components.errors", "..tests.x"):
+    for name in (
+        "os",
+        "r1flow.components.programs",
+        "r1flow.components.programs.x;y",
+        "r1flow.components.core.errors",
+        "..tests.x",
+    ):
         with pytest.raises(ValueError, match="is no program"):
             run_program(name, {}, work=tmp_path, server=None)
 
@@ -212,8 +218,8 @@ FLOW = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started with SIGINT ignored
 from pathlib import Path
-from components.launch.keeper import run_program
-from components.launch.preload import ForkServer
+from r1flow.components.processes.keeper import run_program
+from r1flow.components.processes.preload import ForkServer
 mode, work, spec = sys.argv[1], Path(sys.argv[2]), {"do": "family", "pids": sys.argv[3], "hold_gil": True}
 server = ForkServer.start(["decimal" if mode == "forked" else "tests.faults.slow_import"]) if mode != "plain" else None
 run_program("tests.faults.acts", spec, work=work, server=server)

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from components.tracking.client import find_run
-from components.tracking.metrics import read_spool
+from r1flow.components.core.spool import read_spool
+from r1flow.components.tracking.client import find_run
 from tests.runs import ROOT, command, environment, run_recipe
 
 SETTINGS = ["flow='r1_zero'", "r1_zero.steps=12", "r1_zero.checkpoint_every=3", "r1_zero.min_pass_rate=0.0"]

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from components.tracking.client import find_run
-from components.tracking.metrics import SpoolRow
-from components.tracking.runs import Tracking
+from r1flow.components.core.spool import SpoolRow
+from r1flow.components.tracking.client import find_run
+from r1flow.components.tracking.runs import Tracking
 from tests.fakes.mlflow_server import MlflowServer
 
 STEPS = 60

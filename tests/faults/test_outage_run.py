@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from components.store.artifact import all_artifacts, verify
-from components.store.objects import MAX_RETRIES, ObjectStore, open_store
+from r1flow.components.store.artifact import all_artifacts, verify
+from r1flow.components.store.objects import MAX_RETRIES, ObjectStore, open_store
 from tests.conftest import Ran
 from tests.fakes.s3_server import CREDENTIALS, S3, s3_behind_a_proxy
 from tests.faults.matrix import contents
@@ -20,16 +20,16 @@ from tests.runs import ROOT, environment, r1, stages
 
 BUCKET = "outages"
 IMPATIENT = """
-from components.store.objects import open_store
+from r1flow.components.store.objects import open_store
 open_store.__kwdefaults__["deadline_s"] = 2.0
-import flows.commands.run as run
+import r1flow.cli.run as run
 inner = run._run
 def _run(*arguments, **named):
-    import tasks.policy  # not before: it imports Prefect, whose settings are read once
-    tasks.policy.DELAYS_S[:] = [0.1, 0.1]
+    import r1flow.tasks.policy  # not before: it imports Prefect, whose settings are read once
+    r1flow.tasks.policy.DELAYS_S[:] = [0.1, 0.1]
     return inner(*arguments, **named)
 run._run = _run
-from flows.cli import main
+from r1flow.cli.main import main
 main()
 """
 """`r1` that gives a store two seconds in place of sixty, and tries a stage again at once."""

@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 from tenacity import wait_none, wait_random
 
-from components.errors import StoreUnavailable
-from components.store import objects
-from components.store.artifact import all_artifacts, find, materialize, publish, verify
-from components.store.checkpoint import Checkpoints
-from components.store.lease import Lease
-from components.store.manifest import ArtifactRef
-from components.store.objects import MAX_RETRIES, S3Store, open_store
-from components.tracking.promotions import append_promotion, promotions
+from r1flow.components.core.errors import StoreUnavailable
+from r1flow.components.store import objects
+from r1flow.components.store.artifact import all_artifacts, find, materialize, publish, verify
+from r1flow.components.store.checkpoint import Checkpoints
+from r1flow.components.store.lease import Lease
+from r1flow.components.store.manifest import ArtifactRef
+from r1flow.components.store.objects import MAX_RETRIES, S3Store, open_store
+from r1flow.components.tracking.promotions import append_promotion, promotions
 from tests.fakes.fault_proxy import FaultProxy, Kind
 from tests.fakes.s3_server import CREDENTIALS, S3, s3_behind_a_proxy
 

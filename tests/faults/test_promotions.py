@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from components.store.objects import open_store
-from components.tracking.promotions import append_promotion, before_last, promotions
-from components.tracking.registry import Registry
+from r1flow.components.store.objects import open_store
+from r1flow.components.tracking.promotions import append_promotion, before_last, promotions
+from r1flow.components.tracking.registry import Registry
 from tests.faults.promoters import MODEL
 from tests.runs import ROOT, environment
 

@@ -14,9 +14,9 @@ from typing import Any
 import psutil
 import pytest
 
-from components.errors import ConfigError, StageFailed
-from components.launch.keeper import run_program
-from components.launch.ranks import Layout, launcher_command
+from r1flow.components.core.errors import ConfigError, StageFailed
+from r1flow.components.processes.keeper import run_program
+from r1flow.components.processes.ranks import Layout, launcher_command
 
 ACTS = "tests.faults.rank_acts"
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,7 +114,7 @@ def test_a_second_try_does_not_take_the_first_ones_outcome_for_its_own(tmp_path:
 FLOW = """
 import sys
 from pathlib import Path
-from components.launch.keeper import run_program
+from r1flow.components.processes.keeper import run_program
 place = Path(sys.argv[1])
 spec = {"do": "wait", "place": str(place)} | ({"rendezvous": sys.argv[2]} if sys.argv[2] else {})
 run_program("tests.faults.rank_acts", spec, work=place / "keeper", server=None)
@@ -194,4 +194,4 @@ def test_a_layout_over_machines_says_how_they_find_each_other(tmp_path: Path) ->
     ]
     deepspeed = launcher_command(ACTS, tmp_path, Layout(8, nodes=2, hostfile=tmp_path / "hosts"))
     assert deepspeed[2:6] == ["-m", "deepspeed.launcher.runner", "--hostfile", str(tmp_path / "hosts")]
-    assert torchrun[-3:] == deepspeed[-3:] == ["components.launch.ranks", ACTS, str(tmp_path)]
+    assert torchrun[-3:] == deepspeed[-3:] == ["r1flow.components.processes.ranks", ACTS, str(tmp_path)]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from components.data.tests import CodeTests
-from components.rewards.code import judge
-from components.sandbox import choose, seccomp, slots
-from components.sandbox.base import End, Limits, MiB, Outcome, Program, Sandbox
-from components.sandbox.bubblewrap import Bubblewrap
-from components.sandbox.rlimits import ResourceLimits
+from r1flow.components.core.tests import CodeTests
+from r1flow.components.processes.sandbox import choose, seccomp, slots
+from r1flow.components.processes.sandbox.base import End, Limits, MiB, Outcome, Program, Sandbox
+from r1flow.components.processes.sandbox.bubblewrap import Bubblewrap
+from r1flow.components.processes.sandbox.rlimits import ResourceLimits
+from r1flow.components.rewards.code import judge
 from tests.conftest import need_program, not_installed
 from tests.faults import sandbox_attacks
 from tests.faults.sandbox_attacks import ATTACKS, left_behind
@@ -149,8 +149,8 @@ def test_attacks_side_by_side_do_not_disturb_an_honest_program(sandbox: Sandbox)
 def test_several_processes_with_threads_share_the_machine(sandbox: Sandbox) -> None:
     source = (
         "from concurrent.futures import ThreadPoolExecutor\n"
-        "from components.sandbox.base import Program\n"
-        "from components.sandbox.choose import open_sandbox\n"
+        "from r1flow.components.processes.sandbox.base import Program\n"
+        "from r1flow.components.processes.sandbox.choose import open_sandbox\n"
         "sandbox = open_sandbox()\n"
         "with ThreadPoolExecutor(3) as pool:\n"
         "    print([o.stdout.decode() for o in pool.map(lambda i: sandbox.run(Program(['/bin/echo', str(i)])), range(9))])\n"
@@ -220,7 +220,13 @@ def test_a_caller_that_is_no_root_has_the_same_walls(tmp_path: Path) -> None:
         pytest.skip("the other tests ran without root already")
     python = need_program("/usr/bin/python3")
     readable = subprocess.run(
-        [*slots.become(sandbox_attacks.FIRST_UID + 100), "--", python, "-c", "import components.sandbox.choose"],
+        [
+            *slots.become(sandbox_attacks.FIRST_UID + 100),
+            "--",
+            python,
+            "-c",
+            "import r1flow.components.processes.sandbox.choose",
+        ],
         cwd="/",
         env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
@@ -229,7 +235,7 @@ def test_a_caller_that_is_no_root_has_the_same_walls(tmp_path: Path) -> None:
     if readable.returncode:
         pytest.skip(f"other users cannot import from {ROOT}: {readable.stderr[-200:].decode()}")
     source = (
-        "from components.sandbox.choose import describe, open_sandbox\n"
+        "from r1flow.components.processes.sandbox.choose import describe, open_sandbox\n"
         "from tests.faults import sandbox_attacks as a\n"
         "host = a.Host(1, 'none', __import__('pathlib').Path('/', 'root', '.bashrc'), 1, '', [])\n"
         "for name in ('fork bomb', 'processes of others', 'home directory'):\n"

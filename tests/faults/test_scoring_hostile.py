@@ -16,10 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from components.data.schema import Row
-from components.data.tests import CodeTests, StdioCase
-from components.rewards.base import Score, Verdict
-from components.scoring.pool import Batch, Job, ScoringPool
+from r1flow.components.core.schema import Row
+from r1flow.components.core.tests import CodeTests, StdioCase
+from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.rewards.pool.pool import Batch, Job, ScoringPool
 from tests.conftest import need_program
 from tests.faults.hostile import HOSTILE, ORDINARY
 from tests.runs import ROOT
@@ -28,7 +28,7 @@ UNGUARDED = "tests.faults.scoring_judges:unguarded"
 OBEDIENT = "tests.faults.scoring_judges:obedient"
 SECONDS = 1.0
 SPARE_S = 2.0  # other test processes want the same cores
-WORKER = "components.scoring.worker"
+WORKER = "r1flow.components.rewards.pool.worker"
 
 
 def job(gold: str, answer: str) -> Job:
@@ -149,10 +149,10 @@ def test_an_event_loop_goes_on_while_answers_are_scored(unguarded: ScoringPool) 
 FLOW = """
 import json, sys
 from pathlib import Path
-from flows.orchestrator import orchestrator
+from r1flow.tasks.prefect_api import orchestrator
 with orchestrator(Path(sys.argv[1])):
     from prefect import flow, task
-    from components.scoring.pool import ScoringPool
+    from r1flow.components.rewards.pool.pool import ScoringPool
     from tests.faults.test_scoring_hostile import FEW, SECONDS, UNGUARDED, mixed
 
     with ScoringPool(2, seconds=SECONDS, judge=UNGUARDED) as pool:
@@ -223,7 +223,7 @@ def test_an_item_whose_every_worker_is_killed_from_outside_is_nobodys_fault(tmp_
 
 PARENT = """
 import sys, threading
-from components.scoring.pool import ScoringPool
+from r1flow.components.rewards.pool.pool import ScoringPool
 from tests.faults.test_scoring_hostile import OBEDIENT, job
 pool = ScoringPool(2, seconds=600, judge=OBEDIENT)
 jobs = [job("x", "hang"), job("x", f"note_and_hang {sys.argv[1]}")]
@@ -315,7 +315,7 @@ def test_programs_and_hostile_answers_share_a_pool() -> None:
 
 
 PROGRAMS = """
-from components.scoring.pool import ScoringPool
+from r1flow.components.rewards.pool.pool import ScoringPool
 from tests.faults.test_scoring_hostile import ENDLESS, program_job
 ScoringPool(1).score([program_job(ENDLESS)])
 """

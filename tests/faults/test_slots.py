@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 HOLDER = """
 import os, signal, sys, time
-from tasks.policy import device_slots
+from r1flow.tasks.policy import device_slots
 limit, log, dies = sys.argv[1], sys.argv[2], sys.argv[3] == "dies"
 def note(what):
     with open(log, "a") as lines:

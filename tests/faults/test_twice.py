@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from components.store.objects import open_store
-from components.tracking.metrics import read_spool
-from components.tracking.promotions import promotions
+from r1flow.components.core.spool import read_spool
+from r1flow.components.store.objects import open_store
+from r1flow.components.tracking.promotions import promotions
 from tests.runs import ROOT, environment
 
 SETTINGS = ["flow='r1_zero'", "r1_zero.steps=8", "r1_zero.checkpoint_every=2", "r1_zero.min_pass_rate=0.0"]
@@ -23,9 +23,9 @@ MODEL = "r1-smoke"
 LEASE_S = 10.0
 R1 = (
     "import sys\n"
-    "from components.store.lease import Lease\n"
+    "from r1flow.components.store.lease import Lease\n"
     f"Lease.__init__.__kwdefaults__['ttl_s'] = {LEASE_S}\n"
-    "from flows.cli import main\n"
+    "from r1flow.cli.main import main\n"
     "main()\n"
 )
 

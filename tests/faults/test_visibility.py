@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from components.store.artifact import all_artifacts, verify
-from components.store.objects import open_store
+from r1flow.components.store.artifact import all_artifacts, verify
+from r1flow.components.store.objects import open_store
 from tests.runs import ROOT, environment
 
 COUNT = 200

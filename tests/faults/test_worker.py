@@ -15,14 +15,14 @@ from mlflow.tracking import MlflowClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.states import Cancelling
 
-from components.store.liveness import run_tag
-from components.tracking.metrics import read_spool
+from r1flow.components.core.spool import read_spool
+from r1flow.components.store.liveness import run_tag
 from tests.faults.platform import Platform, await_, platform, training_step
 from tests.runs import ROOT, command, environment
 
 LONG: dict[str, Any] = {"preset": "smoke", "flow": "r1_zero", "r1_zero": {"steps": 400, "min_pass_rate": 0.0}}
 SERVE = """
-from flows.zero_only import zero_only
+from r1flow.flows.zero_only import zero_only
 zero_only.serve(name="served", pause_on_shutdown=False)
 """
 
@@ -168,7 +168,7 @@ def _deployed(here: Platform, name: str) -> bool:
 def _tidy(here: Platform) -> None:
     """The housekeeping flow, on the worker's machine."""
     env = {**environment(here.home), "PREFECT_API_URL": here.url}
-    code = "from flows.housekeeping import housekeeping; housekeeping()"
+    code = "from r1flow.flows.housekeeping import housekeeping; housekeeping()"
     done = subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
 

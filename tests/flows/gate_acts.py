@@ -6,17 +6,17 @@ import threading
 import time
 from typing import Any
 
-from components.config.presets import load_recipe
-from components.config.settings import Settings
-from flows.orchestrator import orchestrator
+from r1flow.components.recipe.presets import load_recipe
+from r1flow.components.recipe.settings import Settings
+from r1flow.tasks.prefect_api import orchestrator
 
 
 def main(model: str) -> None:
     settings = Settings()
     found: dict[str, Any] = {}
     with orchestrator(settings.home / "prefect"):
-        from flows.promote import promote
-        from tasks.session import session
+        from r1flow.flows.promote import promote
+        from r1flow.tasks.session import session
 
         def ask(name: str, overrides: list[str], says: dict[str, Any] | None = None, *, standing: bool = True) -> None:
             recipe = load_recipe("smoke", overrides)

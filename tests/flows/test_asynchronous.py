@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.rollout import lake
+from r1flow.components.store.rollouts import lake
 from tests.conftest import Ran
 from tests.runs import run_recipe, stages
 

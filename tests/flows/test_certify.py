@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from components.proofs.cases import all_cases
-from flows.commands.certify_gradient import RANKS, _table, cases
+from r1flow.cli.certify_gradient import RANKS, _table, cases
+from r1flow.components.training.checks.cases import all_cases
 from tests.runs import r1
 
 

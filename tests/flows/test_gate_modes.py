@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from components.store.objects import open_store
-from components.tracking.promotions import promotions
+from r1flow.components.store.objects import open_store
+from r1flow.components.tracking.promotions import promotions
 from tests.conftest import Ran
 from tests.runs import ROOT, environment, stages
 

@@ -2,9 +2,9 @@
 
 import json
 
-from components.store.artifact import ArtifactRef, all_artifacts, read_manifest, verify
-from components.store.objects import open_store
-from components.tracking.client import find_run
+from r1flow.components.store.artifact import ArtifactRef, all_artifacts, read_manifest, verify
+from r1flow.components.store.objects import open_store
+from r1flow.components.tracking.client import find_run
 from tests.conftest import Ran
 from tests.runs import r1, run_recipe, stages
 
@@ -125,9 +125,9 @@ def test_the_champion_points_at_its_artifact(smoke: Ran) -> None:
 
 
 def test_no_evaluation_problem_is_a_training_problem(smoke: Ran) -> None:
-    from components.data.files import load_rows
-    from components.data.sources import tiny_key
-    from components.store.artifact import materialize
+    from r1flow.components.data.files import load_rows
+    from r1flow.components.data.sources import tiny_key
+    from r1flow.components.store.artifact import materialize
 
     store = open_store(smoke.summary["store"])
     dataset = ArtifactRef.model_validate(stages(smoke.summary)["curate"]["ref"])

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from components.rl.meter import reproducible
+from r1flow.components.training.rl.meter import reproducible
 from tests.conftest import Ran
 from tests.runs import r1
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.models import BUILTIN
+from r1flow.components.core.models import BUILTIN
 from tests.runs import r1
 
 GSM8K = [{"question": f"What is {n} plus {n}?", "answer": f"It is #### {2 * n}"} for n in range(300)]

@@ -13,10 +13,10 @@ from random import Random
 import pytest
 import torch
 
-from components.models import BUILTIN, load_model, load_tokenizer
-from components.rewards.language import AlphabetLanguage
-from components.rewards.score import Rules, Scorer
-from components.tinyworld.problems import make_sum
+from r1flow.components.core.models import BUILTIN, load_model, load_tokenizer
+from r1flow.components.data.tinyworld.problems import make_sum
+from r1flow.components.rewards.language import AlphabetLanguage
+from r1flow.components.rewards.score import Rules, Scorer
 
 HERE = Path(__file__).parent
 BASE = BUILTIN["tiny-base"]

@@ -5,11 +5,11 @@ import logging
 import pytest
 import torch
 
-import components.sampling.bucket as bucket
-import components.sampling.transformers as module
-from components.sampling.base import Completion, Request, Sampling
-from components.sampling.graph import Graphs
-from components.sampling.transformers import TransformersSampler
+import r1flow.components.sampling.bucket as bucket
+import r1flow.components.sampling.transformers as module
+from r1flow.components.sampling.base import Completion, Request, Sampling
+from r1flow.components.sampling.graph import Graphs
+from r1flow.components.sampling.transformers import TransformersSampler
 from tests.fakes.recorded import RecordedGraphs
 from tests.gpu.conftest import World
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from components.rl.logprobs import CHUNK_BYTES, token_logprobs
+from r1flow.components.training.rl.logprobs import CHUNK_BYTES, token_logprobs
 
 TOKENS, VOCABULARY, HIDDEN = 4096, 151_936, 896
 

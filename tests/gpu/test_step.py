@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from components.engines.single import SingleEngine
-from components.engines.state import load_state, save_state
-from components.rl.forward import completion_logprobs
-from components.rl.trainer import GrpoTrainer, Objective
-from components.rollout.types import Rollout
-from components.sampling.base import Request, Sampling
-from components.sampling.digest import tensors_digest
-from components.sampling.transformers import TransformersSampler
+from r1flow.components.core.rollout import Rollout
+from r1flow.components.sampling.base import Request, Sampling
+from r1flow.components.sampling.digest import tensors_digest
+from r1flow.components.sampling.transformers import TransformersSampler
+from r1flow.components.training.engines.single import SingleEngine
+from r1flow.components.training.engines.state import load_state, save_state
+from r1flow.components.training.rl.forward import completion_logprobs
+from r1flow.components.training.rl.trainer import GrpoTrainer, Objective
 from tests.gpu.conftest import World
 
 SAMPLING = Sampling(max_tokens=40)

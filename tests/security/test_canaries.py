@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.config.settings import Settings
-from components.errors import ConfigError, StoreUnavailable
-from components.models import locate_model
-from components.store.objects import open_store
-from components.tracking.client import open_client
+from r1flow.components.core.errors import ConfigError, StoreUnavailable
+from r1flow.components.core.models import locate_model
+from r1flow.components.recipe.settings import Settings
+from r1flow.components.store.objects import open_store
+from r1flow.components.tracking.client import open_client
 from tests.conftest import Ran
 from tests.runs import ROOT, command, environment, r1
 from tests.security.canaries import SECRETS, STORE_PASSWORD, TRACKING_PASSWORD, found_in, search
@@ -67,7 +67,7 @@ def test_a_run_that_fails_without_its_tracking_server_tells_no_secret_either(smo
     told = (home / "console.txt").read_text()
     assert run.returncode == 2, told
     assert "min_pass_rate" in told
-    assert any("components.launch.forker" in line for line in lines)
+    assert any("r1flow.components.processes.forker" in line for line in lines)
     assert [found for line in lines for found in found_in(line)] == []
     assert {name: sorted(has & set(FLOWS_OWN)) for name, has in variables.items() if has & set(FLOWS_OWN)} == {}
     assert any("HF_TOKEN" in has for has in variables.values())

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.errors import IntegrityError, StoreError
-from components.store.artifact import find, materialize, publish, read_manifest, verify
-from components.store.checkpoint import Checkpoints
-from components.store.keys import safe_key
-from components.store.local import LocalStore
-from components.store.manifest import ArtifactRef
-from components.store.sealed import seal
+from r1flow.components.core.errors import IntegrityError, StoreError
+from r1flow.components.store.artifact import find, materialize, publish, read_manifest, verify
+from r1flow.components.store.checkpoint import Checkpoints
+from r1flow.components.store.keys import safe_key
+from r1flow.components.store.local import LocalStore
+from r1flow.components.store.manifest import ArtifactRef
+from r1flow.components.store.sealed import seal
 
 FINGERPRINT = "5e" * 32
 KEY = f"artifacts/model/{FINGERPRINT[:16]}/MANIFEST.json"
@@ -236,9 +236,9 @@ def test_a_checkpoint_s_own_list_of_files_is_trusted_no_more(store: Remote, ref:
 HUGE = """
 import hashlib, json, resource, sys
 from pathlib import Path
-from components.errors import StoreError
-from components.store.artifact import find
-from components.store.objects import open_store
+from r1flow.components.core.errors import StoreError
+from r1flow.components.store.artifact import find
+from r1flow.components.store.objects import open_store
 root, shape, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 head, tail = {"entries": (b'"files":[', b"1]}"), "brackets": (b'"config":[', b"1]}")}[shape]
 entry = {"entries": b'{"path":"f/%07d","sha256":"' + b"0" * 64 + b'","size":1},', "brackets": b"[],"}[shape]

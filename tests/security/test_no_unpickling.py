@@ -24,7 +24,7 @@ METHODS = {"all_gather_object", "gather_object", "scatter_object_list", "broadca
 SWITCHES = {("trust_remote_code", True), ("allow_pickle", True), ("weights_only", False), ("use_safetensors", False)}
 WANTED = {"np.load": "allow_pickle", "numpy.load": "allow_pickle"}
 """Calls whose safe form has to be asked for."""
-NOT_OURS = {"components/firewall/programs/attacks.py"}
+NOT_OURS = {"components/rewards/adversarial/programs/attacks.py"}
 """Answers that were made to deceive a judge; they run in the sandbox alone."""
 
 

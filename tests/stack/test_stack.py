@@ -15,9 +15,9 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from components.config.presets import load_recipe
 from infra.pools import CRASHED
 from infra.services import BUCKET
+from r1flow.components.recipe.presets import load_recipe
 from tests.runs import ROOT
 from tests.stack.conftest import Stack
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from components.report.page import write_report
-from components.rollout import lake
+from r1flow.components.evals.report.page import write_report
+from r1flow.components.store.rollouts import lake
+from tests.components.evals.report.report_inputs import evaluation
+from tests.components.evals.test_aha_counts import group
 from tests.conftest import Ran, need_program
 from tests.runs import stages
 from tests.ui.test_servers import APPEARS_MS, CHROMIUM
-from tests.unit.report_inputs import evaluation
-from tests.unit.test_rollout_aha import group
 
 WIDTHS = (1280, 390)
 EVIL = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\u202e<b>wait</b>"

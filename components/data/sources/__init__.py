@@ -1,8 +1,8 @@
 """Where rows come from: files in several forms, datasets of the hub, generators; read as a stream, one row at a time."""
 
-from components.data.sources.files import format_of as format_of
-from components.data.sources.files import source_digest as source_digest
-from components.data.sources.generators import generator_version as generator_version
-from components.data.sources.read import read_source as read_source
-from components.data.sources.tiny import tiny_key as tiny_key
-from components.data.sources.tiny import tiny_rows as tiny_rows
+from r1flow.components.data.sources.files import format_of as format_of
+from r1flow.components.data.sources.files import source_digest as source_digest
+from r1flow.components.data.sources.generators import generator_version as generator_version
+from r1flow.components.data.sources.read import read_source as read_source
+from r1flow.components.data.sources.tiny import tiny_key as tiny_key
+from r1flow.components.data.sources.tiny import tiny_rows as tiny_rows

@@ -7,8 +7,8 @@ would be. An incremental parser would give up at the first error and keep no lim
 import re
 from typing import IO
 
-from components.data.sources.lines import BROKEN_STREAM, TAIL
-from components.data.sources.records import EXCERPT, MAX_LINE_BYTES, Broken, Record, Records, parse_json
+from r1flow.components.data.sources.lines import BROKEN_STREAM, TAIL
+from r1flow.components.data.sources.records import EXCERPT, MAX_LINE_BYTES, Broken, Record, Records, parse_json
 
 _CHUNK = 2**16
 _OUTSIDE = re.compile(rb'["\[\]{},]')

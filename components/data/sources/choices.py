@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from components.data.sources.records import BadRow
+from r1flow.components.data.sources.records import BadRow
 
 LETTERS = "ABCDEFGHIJ"
 

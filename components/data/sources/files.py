@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 from urllib.parse import unquote
 
-from components.errors import ConfigError, DataError, StoreUnavailable
+from r1flow.components.core.errors import ConfigError, DataError, StoreUnavailable
 
 REMOTE_SCHEMES = ("s3", "hf")
 PACKED = (".gz", ".zst")

@@ -8,14 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from components.config.data import SourceConfig
-from components.data.sources.records import Record, Records
-from components.errors import ConfigError, DataError
+import r1flow
+from r1flow.components.core.errors import ConfigError, DataError
+from r1flow.components.data.sources.records import Record, Records
+from r1flow.components.recipe.data import SourceConfig
 
 GYM = "reasoning-gym/"
 TINY = "tiny/"
 PACKAGE = "reasoning-gym"
-ROOT = Path(__file__).parents[3]
+ROOT = Path(r1flow.__file__).parents[1]
 ERRORS = {error.__name__: error for error in (ConfigError, DataError)}
 
 
@@ -45,7 +46,7 @@ def read_gym(source: SourceConfig, seed: int, setting: str) -> Records:
     order = {**made_by, "size": source.size, "setting": setting, "judged": source.verifier is not None}
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     with subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "components.data.sources.gym", json.dumps(order)],
+        [sys.executable, "-W", "ignore", "-m", "r1flow.components.data.sources.gym", json.dumps(order)],
         env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": path},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

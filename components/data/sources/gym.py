@@ -1,4 +1,4 @@
-"""The tasks of reasoning-gym, in an interpreter of their own: ``python -m components.data.sources.gym ORDER``.
+"""The tasks of reasoning-gym, in an interpreter of their own: ``python -m r1flow.components.data.sources.gym ORDER``.
 
 Some tasks walk through sets of texts, or draw from the interpreter's own generators: their problems depend on the hash seed
 of the process and on whatever else it has drawn. Here both are fixed. Problems go to standard output as JSON lines; what a
@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from components.errors import ConfigError, DataError, UserError
-from components.seeds import derive_seed
+from r1flow.components.core.errors import ConfigError, DataError, UserError
+from r1flow.components.core.seeds import derive_seed
 
 PROBLEM_S = 120
 """Seconds that one problem may take; then the process ends, which its reader says."""

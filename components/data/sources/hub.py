@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.config.data import SourceConfig
-from components.data.sources.lines import TAIL
-from components.data.sources.records import Broken, Record, Records
-from components.errors import ConfigError, StoreUnavailable
+from r1flow.components.core.errors import ConfigError, StoreUnavailable
+from r1flow.components.data.sources.lines import TAIL
+from r1flow.components.data.sources.records import Broken, Record, Records
+from r1flow.components.recipe.data import SourceConfig
 
 
 def read_hub(source: SourceConfig, setting: str) -> Records:

@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO
 
-from components.data.sources.records import MAX_LINE_BYTES, Broken, Records, parse_json
+from r1flow.components.data.sources.records import MAX_LINE_BYTES, Broken, Records, parse_json
 
 BROKEN_STREAM = (OSError, EOFError, zlib.error)
 TAIL = "cut off or damaged: the rest of the file cannot be read"

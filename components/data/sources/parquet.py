@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from typing import IO, Any
 
-from components.data.sources.records import BadRow, Broken, Record, Records
-from components.errors import DataError
+from r1flow.components.core.errors import DataError
+from r1flow.components.data.sources.records import BadRow, Broken, Record, Records
 
 BATCH = 512
 DAMAGED = "in a damaged part of the Parquet file"

@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from components.data.sources.records import BadRow
-from components.data.tests import CodeTests
-from components.rewards.code.livecodebench import livecodebench_tests
-from components.rewards.code.suites import humaneval_tests, mbpp_tests
+from r1flow.components.core.tests import CodeTests
+from r1flow.components.data.sources.records import BadRow
+from r1flow.components.rewards.code.livecodebench import livecodebench_tests
+from r1flow.components.rewards.code.suites import humaneval_tests, mbpp_tests
 
 FORMS: dict[str, tuple[Callable[[Mapping[str, Any]], CodeTests], tuple[str, ...]]] = {
     "humaneval": (humaneval_tests, ("prompt", "test", "entry_point")),

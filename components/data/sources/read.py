@@ -3,20 +3,20 @@
 import hashlib
 from collections.abc import Iterator
 
-from components.config.data import ColumnMapping, SourceConfig
-from components.data.schema import QuarantinedRow, Row
-from components.data.sources.arrays import read_json
-from components.data.sources.files import PACKED, decompressed, format_of, open_source
-from components.data.sources.generators import GYM, TINY, read_gym
-from components.data.sources.hub import read_hub
-from components.data.sources.lines import read_jsonl
-from components.data.sources.parquet import read_parquet
-from components.data.sources.programs import FORMS as TEST_FORMS
-from components.data.sources.records import BadRow, Broken, Records
-from components.data.sources.rows import make_row
-from components.data.sources.tables import read_csv
-from components.data.sources.tiny import tiny_rows
-from components.errors import ConfigError
+from r1flow.components.core.errors import ConfigError
+from r1flow.components.core.schema import QuarantinedRow, Row
+from r1flow.components.data.sources.arrays import read_json
+from r1flow.components.data.sources.files import PACKED, decompressed, format_of, open_source
+from r1flow.components.data.sources.generators import GYM, TINY, read_gym
+from r1flow.components.data.sources.hub import read_hub
+from r1flow.components.data.sources.lines import read_jsonl
+from r1flow.components.data.sources.parquet import read_parquet
+from r1flow.components.data.sources.programs import FORMS as TEST_FORMS
+from r1flow.components.data.sources.records import BadRow, Broken, Records
+from r1flow.components.data.sources.rows import make_row
+from r1flow.components.data.sources.tables import read_csv
+from r1flow.components.data.sources.tiny import tiny_rows
+from r1flow.components.recipe.data import ColumnMapping, SourceConfig
 
 FORMATS = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet",

@@ -7,14 +7,14 @@ from typing import Any
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from components.config.data import ColumnMapping, SourceConfig
-from components.data.schema import LANGUAGE, Message, Row
-from components.data.sources.choices import with_choices
-from components.data.sources.programs import upstream_tests
-from components.data.sources.records import BadRow
-from components.data.tests import CodeTests
-from components.rewards.accuracy import usable
-from components.rewards.mathematics.normal_form import closing
+from r1flow.components.core.schema import LANGUAGE, Message, Row
+from r1flow.components.core.tests import CodeTests
+from r1flow.components.data.sources.choices import with_choices
+from r1flow.components.data.sources.programs import upstream_tests
+from r1flow.components.data.sources.records import BadRow
+from r1flow.components.recipe.data import ColumnMapping, SourceConfig
+from r1flow.components.rewards.accuracy import usable
+from r1flow.components.rewards.mathematics.normal_form import closing
 
 MAX_TEXT = 1_000_000  # characters in one field
 MAX_DEPTH = 64  # of JSON inside a row

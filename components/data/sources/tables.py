@@ -4,9 +4,9 @@ import csv
 from collections.abc import Iterator, Sequence
 from typing import IO
 
-from components.data.sources.lines import numbered_lines
-from components.data.sources.records import EXCERPT, MAX_LINE_BYTES, BadRow, Broken, Record, Records
-from components.errors import DataError
+from r1flow.components.core.errors import DataError
+from r1flow.components.data.sources.lines import numbered_lines
+from r1flow.components.data.sources.records import EXCERPT, MAX_LINE_BYTES, BadRow, Broken, Record, Records
 
 QUOTE = b'"'
 

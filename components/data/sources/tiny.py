@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 
-from components.data.schema import Row
-from components.errors import DataError
-from components.seeds import python_rng
-from components.tinyworld.problems import Problem, levels, make_problem, string_thought
+from r1flow.components.core.errors import DataError
+from r1flow.components.core.schema import Row
+from r1flow.components.core.seeds import python_rng
+from r1flow.components.data.tinyworld.problems import Problem, levels, make_problem, string_thought
 
 _TRIES_PER_ROW = 50
 

@@ -5,8 +5,8 @@ import re
 import textwrap
 import warnings
 
-from components.data.tests import CodeTests, ProgramLanguage
-from components.rewards.code.languages import LANGUAGES
+from r1flow.components.core.tests import CodeTests, ProgramLanguage
+from r1flow.components.rewards.code.languages import LANGUAGES
 
 MAX_PROGRAM = 200_000  # characters
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([^\s`{]*)[^\n`]*$", re.MULTILINE)

@@ -8,11 +8,11 @@ from functools import cache
 from importlib.resources import files as package_files
 from typing import Any
 
-from components.data.tests import CodeTests
-from components.rewards.base import Score, Verdict
-from components.rewards.code.languages import python
-from components.rewards.code.stdio import source
-from components.sandbox.base import End, Limits, MiB, Outcome, Program, Sandbox
+from r1flow.components.core.tests import CodeTests
+from r1flow.components.processes.sandbox.base import End, Limits, MiB, Outcome, Program, Sandbox
+from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.rewards.code.languages import python
+from r1flow.components.rewards.code.stdio import source
 
 START_SECONDS = 10.0  # for the candidate's interpreter to greet, before any clock of the tests
 _MESSAGES = ("peer.py", "plain_data.py")
@@ -94,7 +94,7 @@ def _limits(tests: CodeTests) -> Limits:
 
 @cache
 def _harness(*names: str) -> Mapping[str, bytes]:
-    folder = package_files("components.rewards.code.programs")
+    folder = package_files("r1flow.components.rewards.code.programs")
     return {name: folder.joinpath(name).read_bytes() for name in names}
 
 

@@ -3,8 +3,8 @@
 import ast
 import warnings
 
-from components.data.tests import CodeTests
-from components.rewards.code.programs.reading import Broken, free_names, parsed
+from r1flow.components.core.tests import CodeTests
+from r1flow.components.rewards.code.programs.reading import Broken, free_names, parsed
 
 
 def needs_one_process(tests: CodeTests, program: str) -> bool:

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from components.data.tests import ProgramLanguage
-from components.sandbox import interpreters
-from components.sandbox.base import Limits, MiB
+from r1flow.components.core.tests import ProgramLanguage
+from r1flow.components.processes.sandbox import interpreters
+from r1flow.components.processes.sandbox.base import Limits, MiB
 
 # Programs say exit() and quit(), which only the site module defines. Nothing is left behind that they did not import.
 _RUN = (

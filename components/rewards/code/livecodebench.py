@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from components.data.tests import CallCase, CodeTests, StdioCase
+from r1flow.components.core.tests import CallCase, CodeTests, StdioCase
 
 SECONDS, TOTAL_SECONDS = 6.0, 300.0
 """For one test, as its authors allow; for all of them."""

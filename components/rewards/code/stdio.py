@@ -3,10 +3,10 @@
 import math
 import time
 
-from components.data.tests import CodeTests
-from components.rewards.base import Score, Verdict
-from components.rewards.code.languages import BUILT, COMPILING, LANGUAGES, RUN_BUILT, Language
-from components.sandbox.base import End, Limits, MiB, Outcome, Program, Sandbox
+from r1flow.components.core.tests import CodeTests
+from r1flow.components.processes.sandbox.base import End, Limits, MiB, Outcome, Program, Sandbox
+from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.rewards.code.languages import BUILT, COMPILING, LANGUAGES, RUN_BUILT, Language
 
 _ENDS = {End.TIMEOUT: Verdict.TIMEOUT, End.MEMORY: Verdict.MEMORY, End.INFRA: Verdict.INFRA}
 _OUT_OF_MEMORY = (b"MemoryError", b"std::bad_alloc", b"JavaScript heap out of memory")

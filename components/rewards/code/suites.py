@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from components.data.tests import CodeTests
+from r1flow.components.core.tests import CodeTests
 
 
 def humaneval_tests(record: Mapping[str, Any]) -> CodeTests:

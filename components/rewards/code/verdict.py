@@ -1,15 +1,15 @@
 """The verdict on a program: which tests it passes, and what it means where it could not be run."""
 
-from components.data.tests import CodeTests
-from components.errors import ConfigError
-from components.rewards.base import Score, Verdict
-from components.rewards.code.extraction import extract_program
-from components.rewards.code.functions import START_SECONDS, judge_functions
-from components.rewards.code.isolation import broken
-from components.rewards.code.languages import COMPILING, LANGUAGES
-from components.rewards.code.stdio import judge_stdio
-from components.sandbox.base import Sandbox
-from components.sandbox.choose import open_sandbox
+from r1flow.components.core.errors import ConfigError
+from r1flow.components.core.tests import CodeTests
+from r1flow.components.processes.sandbox.base import Sandbox
+from r1flow.components.processes.sandbox.choose import open_sandbox
+from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.rewards.code.extraction import extract_program
+from r1flow.components.rewards.code.functions import START_SECONDS, judge_functions
+from r1flow.components.rewards.code.isolation import broken
+from r1flow.components.rewards.code.languages import COMPILING, LANGUAGES
+from r1flow.components.rewards.code.stdio import judge_stdio
 
 SLACK_SECONDS = 5.0
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.rewards.languages.known import RIVALS
+from r1flow.components.core.languages import RIVALS
 
 DETECTED = ("Latin", "Cyrillic", "Arabic")
 _LONGEST = 48  # letters looked at in one word

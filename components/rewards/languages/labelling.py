@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from components.rewards.languages.detector import DETECTED, evidence
-from components.rewards.languages.known import LETTERS_PER_WORD, RIVALS, SCRIPT_OF
-from components.rewards.languages.words import Clause, count_letters
+from r1flow.components.core.languages import LETTERS_PER_WORD, RIVALS, SCRIPT_OF
+from r1flow.components.rewards.languages.detector import DETECTED, evidence
+from r1flow.components.rewards.languages.words import Clause, count_letters
 
 # In the detector's log-likelihoods (``detector.evidence``).
 SWITCH = 4.0  # what a change of language between two clauses has to be worth

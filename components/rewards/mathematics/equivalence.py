@@ -9,14 +9,14 @@ is asked for.
 import re
 from collections.abc import Callable
 
-from components.rewards.mathematics import structure
-from components.rewards.mathematics.arithmetic import same_value
-from components.rewards.mathematics.guards import why_too_costly
-from components.rewards.mathematics.intervals import as_interval
-from components.rewards.mathematics.normal_form import closing, normal
-from components.rewards.mathematics.number import decimal_comma, read, same
-from components.rewards.mathematics.units import set_unit, split_unit
-from components.rewards.mathematics.words import is_words, key
+from r1flow.components.rewards.mathematics import structure
+from r1flow.components.rewards.mathematics.arithmetic import same_value
+from r1flow.components.rewards.mathematics.guards import why_too_costly
+from r1flow.components.rewards.mathematics.intervals import as_interval
+from r1flow.components.rewards.mathematics.normal_form import closing, normal
+from r1flow.components.rewards.mathematics.number import decimal_comma, read, same
+from r1flow.components.rewards.mathematics.units import set_unit, split_unit
+from r1flow.components.rewards.mathematics.words import is_words, key
 
 Algebra = Callable[[str, str], bool | None]
 """Two normal forms to the verdict of a computer algebra system; None when the second cannot be read."""

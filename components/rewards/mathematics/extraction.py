@@ -10,8 +10,8 @@ another kind say beside it is reported. All scans are linear in the text, whatev
 import re
 from dataclasses import dataclass
 
-from components.rewards.mathematics.negation import denies_mark
-from components.rewards.mathematics.prose import final_expression, is_prose
+from r1flow.components.rewards.mathematics.negation import denies_mark
+from r1flow.components.rewards.mathematics.prose import final_expression, is_prose
 
 MAX_MARKS = 64  # sentences that say what the answer is; the last ones count
 

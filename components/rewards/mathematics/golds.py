@@ -2,8 +2,8 @@
 
 import re
 
-from components.rewards.mathematics.normal_form import closing
-from components.rewards.mathematics.words import is_words
+from r1flow.components.rewards.mathematics.normal_form import closing
+from r1flow.components.rewards.mathematics.words import is_words
 
 _BRACE = re.compile(r"\\[\\{}]|[{}]")
 _TAKES_ARGUMENTS = re.compile(r"\\(frac|sqrt|binom)(?![A-Za-z])")

@@ -2,7 +2,7 @@
 
 import re
 
-from components.rewards.mathematics.normal_form import split
+from r1flow.components.rewards.mathematics.normal_form import split
 
 _OPERATOR = re.compile(r"(<|>|\\[lg]eq(?![A-Za-z]))")
 _OR = re.compile(r"\\text\{,? ?or ?\}| or |\\vee|\\lor(?![a-z])|,? ?(?:\\text\{,? ?or ?\})")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from components.rewards.mathematics.units import canonical_unit, is_unit
+from r1flow.components.rewards.mathematics.units import canonical_unit, is_unit
 
 TOLERANCE = Fraction(1, 10**6)  # between decimals: absolute, and relative below 1
 SIGNIFICANT = 4  # digits from which a decimal gold may stand for an exact number

@@ -6,7 +6,7 @@ Expressions that a comma or a conjunction joins are one answer, so that a list o
 import itertools
 import re
 
-from components.rewards.mathematics.negation import denied, refuted
+from r1flow.components.rewards.mathematics.negation import denied, refuted
 
 MAX_TAIL = 4000  # characters from the end that are read
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from components.rewards.mathematics.normal_form import closing, split
-from components.rewards.mathematics.number import read
+from r1flow.components.rewards.mathematics.normal_form import closing, split
+from r1flow.components.rewards.mathematics.number import read
 
 MAX_PARTS = 32
 CLOSE = Fraction(1, 20)  # between a number and what is written as approximately it

@@ -9,11 +9,11 @@ import re
 from functools import cache, lru_cache
 from typing import Any
 
-from components.rewards.mathematics import structure
-from components.rewards.mathematics.guards import why_too_costly
-from components.rewards.mathematics.intervals import as_interval
-from components.rewards.mathematics.number import TOLERANCE, abbreviates, read
-from components.rewards.mathematics.words import is_words
+from r1flow.components.rewards.mathematics import structure
+from r1flow.components.rewards.mathematics.guards import why_too_costly
+from r1flow.components.rewards.mathematics.intervals import as_interval
+from r1flow.components.rewards.mathematics.number import TOLERANCE, abbreviates, read
+from r1flow.components.rewards.mathematics.words import is_words
 
 DIGITS = 50  # of a value
 SAME = 1e-35  # between values, relative and absolute

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from fractions import Fraction
 
-from components.rewards.base import Score, Verdict
-from components.rewards.mathematics.extraction import find_answers
-from components.rewards.mathematics.normal_form import MAX_CHARS, normal
-from components.rewards.mathematics.number import read
+from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.rewards.mathematics.extraction import find_answers
+from r1flow.components.rewards.mathematics.normal_form import MAX_CHARS, normal
+from r1flow.components.rewards.mathematics.number import read
 
 
 def within(gold: str, answer: str, tolerance: float) -> bool:

@@ -4,13 +4,13 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from components.rewards.base import Score, Verdict
-from components.rewards.mathematics.equivalence import Algebra, equal
-from components.rewards.mathematics.extraction import Found, find_answers
-from components.rewards.mathematics.golds import is_broken
-from components.rewards.mathematics.normal_form import MAX_CHARS, normal
-from components.rewards.mathematics.symbolic import UnreadableGold, algebra, readable
-from components.rewards.mathematics.words import is_words, key
+from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.rewards.mathematics.equivalence import Algebra, equal
+from r1flow.components.rewards.mathematics.extraction import Found, find_answers
+from r1flow.components.rewards.mathematics.golds import is_broken
+from r1flow.components.rewards.mathematics.normal_form import MAX_CHARS, normal
+from r1flow.components.rewards.mathematics.symbolic import UnreadableGold, algebra, readable
+from r1flow.components.rewards.mathematics.words import is_words, key
 
 MAX_ANSWERS = 16  # different marked answers
 MAX_TEXT = 200_000  # characters of an answer; a longer one is refused unread

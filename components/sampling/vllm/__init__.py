@@ -9,6 +9,6 @@ follows:
   one at a time.
 """
 
-from components.sampling.vllm.sampler import VllmSampler
+from r1flow.components.sampling.vllm.sampler import VllmSampler
 
 __all__ = ["VllmSampler"]

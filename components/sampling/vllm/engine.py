@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from components.errors import ConfigError
+from r1flow.components.core.errors import ConfigError
 
 MAX_ROWS = 256  # sequences in one step
 BLOCK = 32  # tokens; prefixes are shared in whole blocks, and vLLM's 128 on CPU would share none of a short prompt

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig
 
-from components.errors import ConfigError, WeightSyncError
-from components.sampling.base import Completion, Finished, Request, Sampling
-from components.sampling.digest import tensor_digests, tensors_digest
-from components.sampling.vllm.engine import on_cpu, on_cuda, start_engine, stop_engine
-from components.sampling.vllm.served import HEAD, check_covered, checkpoint_shapes, served_tensors
+from r1flow.components.core.errors import ConfigError, WeightSyncError
+from r1flow.components.sampling.base import Completion, Finished, Request, Sampling
+from r1flow.components.sampling.digest import tensor_digests, tensors_digest
+from r1flow.components.sampling.vllm.engine import on_cpu, on_cuda, start_engine, stop_engine
+from r1flow.components.sampling.vllm.served import HEAD, check_covered, checkpoint_shapes, served_tensors
 
 MIN_TEMPERATURE = 0.01  # vLLM silently raises anything between this and 0
 

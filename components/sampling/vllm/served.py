@@ -14,7 +14,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from components.errors import ModelError
+from r1flow.components.core.errors import ModelError
 
 HEAD = "lm_head.weight"
 ROWS = 512  # of the identity at a time

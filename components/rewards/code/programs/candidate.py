@@ -14,7 +14,7 @@ from typing import Any
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from components.rewards.code.programs.peer import Lost, Peer
+    from r1flow.components.rewards.code.programs.peer import Lost, Peer
 else:
     from peer import Lost, Peer
 

@@ -16,7 +16,7 @@ from typing import Any
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from components.rewards.code.programs.plain_data import NotPlain, decode, dumps, encode
+    from r1flow.components.rewards.code.programs.plain_data import NotPlain, decode, dumps, encode
 else:
     from plain_data import NotPlain, decode, dumps, encode
 

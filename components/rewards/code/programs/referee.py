@@ -17,8 +17,8 @@ from typing import Any
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from components.rewards.code.programs.peer import Lost, Peer
-    from components.rewards.code.programs.reading import FILE, Broken, called_names, free_names, parsed
+    from r1flow.components.rewards.code.programs.peer import Lost, Peer
+    from r1flow.components.rewards.code.programs.reading import FILE, Broken, called_names, free_names, parsed
 else:
     from peer import Lost, Peer
     from reading import FILE, Broken, called_names, free_names, parsed

@@ -12,10 +12,10 @@ from typing import Any
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from components.rewards.code.programs.candidate import load
-    from components.rewards.code.programs.peer import Lost
-    from components.rewards.code.programs.reading import parsed
-    from components.rewards.code.programs.referee import REPORT, run_assertions
+    from r1flow.components.rewards.code.programs.candidate import load
+    from r1flow.components.rewards.code.programs.peer import Lost
+    from r1flow.components.rewards.code.programs.reading import parsed
+    from r1flow.components.rewards.code.programs.referee import REPORT, run_assertions
 else:
     from candidate import load
     from peer import Lost

@@ -1,0 +1,1 @@
+"""What every room stands on: errors, seeds, rows and rollouts, model directories, devices. Nothing here knows a stage."""

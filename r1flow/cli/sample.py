@@ -1,0 +1,50 @@
+"""``r1 sample``: a few completions of one prompt."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from r1flow.components.core.errors import ModelError
+from r1flow.components.core.models import check_model_directory
+from r1flow.components.recipe.recipe import PromptConfig
+from r1flow.components.recipe.settings import Settings
+from r1flow.components.store.artifact import materialize, read_manifest
+from r1flow.components.store.objects import open_store
+from r1flow.components.tracking.promotions import named_model
+
+
+def draw(
+    model: str, prompt: str, *, num: int, template: str | None, max_tokens: int, temperature: float, seed: int
+) -> None:
+    """Print ``num`` completions. ``model`` is a directory, an artifact, or `champion` of a registered model."""
+    directory, own_template = _find(model)
+    from r1flow.components.core.models import load_model, load_tokenizer
+    from r1flow.components.core.seeds import derive_seed
+    from r1flow.components.data.chat import render
+    from r1flow.components.sampling.base import Request, Sampling
+    from r1flow.components.sampling.transformers import TransformersSampler
+
+    tokenizer = load_tokenizer(directory)
+    text = render(template or own_template, prompt, tokenizer)
+    ids = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+    sampler = TransformersSampler(load_model(directory), eos_id=tokenizer.eos_token_id, pad_id=tokenizer.pad_token_id)
+    requests = [Request(ids, derive_seed(seed, "sample", index)) for index in range(num)]
+    console = Console()
+    for completion in sampler.generate(requests, Sampling(max_tokens, temperature)):
+        answer = tokenizer.decode(completion.ids, skip_special_tokens=True)
+        console.print(text, style="dim", end="", markup=False, highlight=False)
+        console.print(answer, markup=False, highlight=False)
+
+
+def _find(model: str) -> tuple[Path, str]:
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return check_model_directory(path), "tokenizer"
+    settings = Settings()
+    store = open_store(settings.store_uri)
+    ref = named_model(store, model)
+    manifest = read_manifest(store, ref)
+    if not any(entry.path.startswith("model/") for entry in manifest.files):
+        raise ModelError(f"{model}: a {ref.kind} artifact holds no model; name a grpo, sft or model artifact (r1 ls)")
+    prompt = PromptConfig.model_validate(manifest.config["prompt"])
+    return materialize(store, ref, settings.cache, "model") / "model", prompt.template

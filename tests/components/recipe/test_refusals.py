@@ -1,0 +1,69 @@
+import pytest
+
+from r1flow.components.core.errors import ConfigError
+from r1flow.components.recipe.presets import load_recipe
+
+
+def test_an_engine_over_ranks_is_read() -> None:
+    recipe = load_recipe("tiny", ["run.engine.kind=deepspeed", "run.engine.ranks=2", "run.engine.zero_stage=3"])
+    assert (recipe.run.engine.ranks, recipe.run.engine.zero_stage) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (["ranks=2"], "belong to kind = 'deepspeed'"),
+        (["offload=optimizer"], "moves the fp32 masters of dtype = 'bfloat16'"),
+        (["dtype=bfloat16", "offload=all"], "needs kind = 'deepspeed'"),
+        (["kind=deepspeed", "zero_stage=0", "dtype=bfloat16"], "sums bfloat16 gradients in bfloat16"),
+        (["kind=deepspeed", "zero_stage=0", "offload=optimizer"], "offload needs zero_stage 1, 2 or 3"),
+        (["kind=deepspeed", "offload=all"], "needs zero_stage = 3"),
+        (["kind=deepspeed", "nodes=2"], "needs rendezvous or hostfile"),
+        (["kind=deepspeed", "rendezvous='a:1'", "hostfile='h'"], "exclude each other"),
+        (["kind=horovod"], "run.engine.kind"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_with_the_reason(settings: list[str], reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        load_recipe("tiny", [f"run.engine.{setting}" for setting in settings])
+
+
+def test_a_correction_without_anything_to_correct_is_refused() -> None:
+    with pytest.raises(ConfigError, match="a correction needs another sampler"):
+        load_recipe("tiny", ["run.sampler=transformers", "grpo.correction=tis"])
+
+
+def test_a_correction_of_what_an_older_policy_has_sampled_is_not() -> None:
+    recipe = load_recipe("tiny", ["run.sampler=transformers", "grpo.staleness=1"])
+    assert recipe.grpo is not None
+    assert (recipe.grpo.staleness, recipe.grpo.correction) == (1, "tis")
+
+
+def test_one_process_may_compute_in_bfloat16_which_is_something_to_correct() -> None:
+    recipe = load_recipe("tiny", ["run.engine.dtype=bfloat16", "run.sampler=transformers", "grpo.correction=tis"])
+    assert (recipe.run.engine.kind, recipe.run.engine.dtype) == ("single", "bfloat16")
+
+
+def test_a_custom_reward_keeps_the_dots_of_its_name() -> None:
+    recipe = load_recipe("tiny", ["grpo.rewards.mypkg.mymodule:my_reward=0.5"])
+    assert recipe.grpo is not None
+    assert recipe.grpo.rewards.weights()["mypkg.mymodule:my_reward"] == 0.5
+    assert recipe.grpo.rewards.custom == ("mypkg.mymodule:my_reward",)
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("grpo.rewards.speed=1", "no reward is called 'speed'"),
+        ("grpo.rewards.accuracy=0", "accuracy must have a weight"),
+        ("grpo.reward_gates.language=speed", "reward_gates names speed"),
+    ],
+)
+def test_rewards_that_do_not_exist_are_refused(setting: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        load_recipe("tiny", [setting])
+
+
+def test_a_language_that_nobody_can_measure_is_refused() -> None:
+    with pytest.raises(ConfigError, match="xx"):
+        load_recipe("qwen2.5-0.5b-gsm8k", ["language.target=xx"])
