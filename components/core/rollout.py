@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from r1flow.components.core.verdict import Verdict
+
 
 @dataclass(frozen=True)
 class Rollout:
@@ -30,7 +32,7 @@ class Rollout:
 
     @property
     def correct(self) -> bool:
-        return self.verdict == "CORRECT"
+        return self.verdict == Verdict.CORRECT
 
 
 @dataclass(frozen=True)

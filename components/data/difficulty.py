@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from r1flow.components.core.schema import Row
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.data.curation.text import normalise
 
-SCORED = ("CORRECT", "WRONG", "UNPARSEABLE", "TIMEOUT", "MEMORY")
+SCORED = tuple(verdict for verdict in Verdict if verdict is not Verdict.INFRA)
 """Verdicts that count; anything else says that nothing was judged."""
 
 
@@ -61,10 +62,10 @@ class Tally:
             return
         count = self.policies.setdefault(policy, Count(first_step=step))
         count.samples += 1
-        count.correct += verdict == "CORRECT"
+        count.correct += verdict == Verdict.CORRECT
         count.first_step, count.last_step = min(count.first_step, step), max(count.last_step, step)
         self.answers[answer] += 1
-        self.right[answer] += verdict == "CORRECT"
+        self.right[answer] += verdict == Verdict.CORRECT
 
     @property
     def samples(self) -> int:

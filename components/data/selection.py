@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from r1flow.components.core.seeds import derive_seed
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.recipe.stages import SelectConfig
 from r1flow.components.rewards.shaping import repetition_penalty
 
@@ -69,7 +70,7 @@ def choose(completions: Iterable[Completion], config: SelectConfig, *, seed: int
 
 def fault(row: Completion, config: SelectConfig) -> str | None:
     """Why a completion is not taught, by itself; None where nothing speaks against it."""
-    if row["verdict"] != "CORRECT":
+    if row["verdict"] != Verdict.CORRECT:
         return "not_correct"
     if not row["finished"] or not row["format_ok"]:
         return "malformed"

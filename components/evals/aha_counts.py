@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.rewards.markers import KINDS, Finder
 from r1flow.components.store.rollouts import lake
 
@@ -62,7 +63,7 @@ def track(directory: Path, finder: Finder) -> Tracked:
     for row in _rows(directory, found.every):
         sums = found.steps.setdefault((row["step"], bands[row["prompt_id"]]), dict.fromkeys(STEPS.names[4:], 0))
         sums["completions"] += 1
-        sums["correct"] += row["verdict"] == "CORRECT"
+        sums["correct"] += row["verdict"] == Verdict.CORRECT
         sums["tokens"] += row["num_tokens"]
         counts = finder.count(row["text"])
         for kind in KINDS:
@@ -83,7 +84,7 @@ def difficulty(directory: Path) -> dict[str, str]:
     solved: dict[str, list[int]] = {}
     for row in lake.read(directory, ["prompt_id", "verdict"]):
         tally = solved.setdefault(row["prompt_id"], [0, 0])
-        tally[0] += row["verdict"] == "CORRECT"
+        tally[0] += row["verdict"] == Verdict.CORRECT
         tally[1] += 1
     return {name: band(right / number) for name, (right, number) in solved.items()}
 

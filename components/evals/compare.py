@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from r1flow.components.core.errors import DataError
+from r1flow.components.core.verdict import Verdict
 
 
 def problem_means(evaluation: Path, suite: str) -> dict[str, float]:
@@ -15,5 +16,5 @@ def problem_means(evaluation: Path, suite: str) -> dict[str, float]:
     table = pq.read_table(evaluation / f"{suite}.parquet", columns=["problem_id", "verdict"])
     marks: dict[str, list[bool]] = defaultdict(list)
     for problem, verdict in zip(table["problem_id"].to_pylist(), table["verdict"].to_pylist(), strict=True):
-        marks[problem].append(verdict == "CORRECT")
+        marks[problem].append(verdict == Verdict.CORRECT)
     return {problem: sum(values) / len(values) for problem, values in marks.items()}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from r1flow.components.core.schema import Row
-from r1flow.components.rewards.base import Verdict
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.rewards.mathematics import quick
 from r1flow.components.rewards.mathematics.normal_form import MAX_CHARS, normal
 from r1flow.components.rewards.score import Judge

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from r1flow.components.core.schema import Row
 from r1flow.components.core.seeds import derive_seed
 from r1flow.components.core.spool import Spool
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.data.files import load_rows
 from r1flow.components.evals.answers import extract_answer
 from r1flow.components.evals.asking import asked
@@ -62,7 +63,7 @@ def evaluate(spec: Spec, lm: LanguageModel, name: str, suite: SuiteConfig, rows:
         texts = [lm.decode(c.ids) for c in completions]
         scored = score(texts, repeated)
         answers = [extract_answer(text, row) for text, row in zip(texts, repeated, strict=True)]
-        correct = [s.verdict == "CORRECT" for s in scored]
+        correct = [s.verdict == Verdict.CORRECT for s in scored]
         ballots = votes(_by_problem(answers, k), _by_problem(correct, k), rows, score.judge)
     flags = load_flags(spec.inputs["dataset"], name)
     contaminated = [None if flags is None else row.id in flags for row in rows]
@@ -83,7 +84,7 @@ def _by_problem(values: Sequence[T], samples: int) -> list[Sequence[T]]:
 
 def _sample(completion: Completion, scored: Scored, vote: Vote) -> Sample:
     return Sample(
-        correct=scored.verdict == "CORRECT",
+        correct=scored.verdict == Verdict.CORRECT,
         vote=vote,
         format_ok=scored.format_ok,
         language=scored.language,

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.core.verdict import Verdict
+from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.mathematics import judge, judge_choice, quick
 from r1flow.components.rewards.mathematics import usable as usable_gold
 from r1flow.components.rewards.mathematics.tolerance import tolerant

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
+
+from r1flow.components.core.verdict import Verdict
 
 if TYPE_CHECKING:
     from r1flow.components.core.schema import Row
-
-
-class Verdict(StrEnum):
-    """What a verifier found. Only INFRA says nothing about the answer; the others all earn a number."""
-
-    CORRECT = "CORRECT"
-    WRONG = "WRONG"
-    UNPARSEABLE = "UNPARSEABLE"
-    TIMEOUT = "TIMEOUT"
-    MEMORY = "MEMORY"
-    INFRA = "INFRA"
 
 
 @dataclass(frozen=True)

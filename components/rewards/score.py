@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from r1flow.components.core.errors import ConfigError, ScoringError
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.rewards.accuracy import quick_score, score_answer
-from r1flow.components.rewards.base import Reward, Score, Verdict
+from r1flow.components.rewards.base import Reward, Score
 from r1flow.components.rewards.format import FormatStyle, format_reward
 from r1flow.components.rewards.language import AlphabetLanguage, LanguageSpec, consistency
 from r1flow.components.rewards.mix import mix

@@ -7,10 +7,11 @@ import re
 
 from r1flow.components.core.schema import Row
 from r1flow.components.core.tests import StdioCase
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.processes.sandbox.base import Limits, Outcome, Program
 from r1flow.components.processes.sandbox.choose import open_sandbox
 from r1flow.components.processes.sandbox.interpreters import python
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.code import extract_program
 from r1flow.components.rewards.mathematics import judge
 from r1flow.components.rewards.thought import answer_of

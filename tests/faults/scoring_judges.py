@@ -9,8 +9,9 @@ import time
 import math_verify
 
 from r1flow.components.core.schema import Row
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.rewards.accuracy import full_score
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.rewards.base import Score
 
 
 def unguarded(completion: str, row: Row) -> Score:

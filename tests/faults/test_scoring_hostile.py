@@ -18,7 +18,8 @@ import pytest
 
 from r1flow.components.core.schema import Row
 from r1flow.components.core.tests import CodeTests, StdioCase
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.core.verdict import Verdict
+from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.pool.pool import Batch, Job, ScoringPool
 from tests.conftest import need_program
 from tests.faults.hostile import HOSTILE, ORDINARY

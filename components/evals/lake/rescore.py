@@ -18,10 +18,10 @@ import pyarrow.parquet as pq
 
 from r1flow.components.core.errors import DataError, ScoringError
 from r1flow.components.core.schema import Row
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.data.files import load_rows
 from r1flow.components.evals.lake.tables import ANSWERS, RESCORED, SHARD, local_file
 from r1flow.components.rewards.accuracy import quick_score
-from r1flow.components.rewards.base import Verdict
 from r1flow.components.rewards.pool.batch import Job
 from r1flow.components.rewards.pool.pool import ScoringPool
 from r1flow.components.store.artifact import find, publish, read_manifest

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import pyarrow.parquet as pq
 
 from r1flow.components.core.errors import DataError
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.evals.lake.made import Made
 from r1flow.components.evals.lake.origin import source_of
 from r1flow.components.evals.lake.tables import ANSWERS, SHARD
@@ -73,7 +74,7 @@ def _answer(shelf: Shelf, made: Made, problem: str) -> tuple[str, Link]:
         file = shelf.file(made.fingerprint, path)
         rows = pq.read_table(file, filters=[("problem_id", "==", problem)]).to_pylist()
         if rows:
-            right = sum(row["verdict"] == "CORRECT" for row in rows)
+            right = sum(row["verdict"] == Verdict.CORRECT for row in rows)
             gold = f", answer {rows[0]['gold']}" if "gold" in rows[0] else ""
             asked = f"{rows[0]['prompt']}{gold}: " if "prompt" in rows[0] else ""
             return suite[1], Link("answer", f"{made.short} {path}", f"{asked}{right} of {len(rows)} samples correct")
@@ -121,7 +122,7 @@ def _drawn(shelf: Shelf, made: Made, problem: str) -> list[Link]:
     if not rows:
         raise _missing(made, problem, [row["prompt_id"] for row in _lake(shelf, made, 1)])
     steps = sorted({row["step"] for row in rows})
-    right = sum(row["verdict"] == "CORRECT" for row in rows)
+    right = sum(row["verdict"] == Verdict.CORRECT for row in rows)
     named = ", ".join(map(str, steps[:STEPS])) + (f" and {len(steps) - STEPS} more" if len(steps) > STEPS else "")
     says = f"{made.stage} drew {problem} in step {named}: {right} of {len(rows)} completions correct"
     where = f"{made.short} {_shard(made, steps[0])}"
@@ -132,7 +133,7 @@ def _drawn(shelf: Shelf, made: Made, problem: str) -> list[Link]:
 def _rollouts(shelf: Shelf, made: Made, rows: Sequence[Mapping[str, Any]]) -> list[Link]:
     """A group, and the row of the dataset that it answers."""
     step, problem = rows[0]["step"], rows[0]["prompt_id"]
-    right = sum(row["verdict"] == "CORRECT" for row in rows)
+    right = sum(row["verdict"] == Verdict.CORRECT for row in rows)
     learned = [row["advantage"] for row in rows]
     spread = f"advantages {min(learned):+.2f} to {max(learned):+.2f}"
     says = f"step {step}, problem {problem}: {right} of {len(rows)} correct, {spread}"

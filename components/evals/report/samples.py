@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.evals.compare import problem_means
 from r1flow.components.evals.report.stages import STUDENTS, in_recipe_order
 
@@ -24,7 +25,7 @@ class Sample:
 
     @property
     def correct(self) -> bool:
-        return self.verdict == "CORRECT"
+        return self.verdict == Verdict.CORRECT
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _summary(model: str, rows: list[dict[str, Any]]) -> Answers:
         Sample(printable(shorten(row["text"])), row["verdict"] or "UNSCORED", row["num_tokens"])
         for row in ordered[:SHOWN]
     )
-    return Answers(model, sum(row["verdict"] == "CORRECT" for row in rows), len(rows), samples)
+    return Answers(model, sum(row["verdict"] == Verdict.CORRECT for row in rows), len(rows), samples)
 
 
 def _levels(answers: Path) -> dict[str, int | None]:

@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from r1flow.components.core.schema import Row
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.rewards.adversarial import choice, exact, languages, mathematics, shape
 from r1flow.components.rewards.adversarial.cases import Case, Family, Kind
 from r1flow.components.rewards.adversarial.certificate import FLOORS, Certificate, Failure, FamilyResult
 from r1flow.components.rewards.adversarial.programs import cases as programs
-from r1flow.components.rewards.base import Reward, Score, Verdict
+from r1flow.components.rewards.base import Reward, Score
 
 Verifier = Callable[[str, Row], Score]
 EXAMPLES = 5  # per family

@@ -9,14 +9,16 @@ from importlib.resources import files as package_files
 from typing import Any
 
 from r1flow.components.core.tests import CodeTests
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.processes.sandbox.base import End, Limits, MiB, Outcome, Program, Sandbox
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.code.languages import python
 from r1flow.components.rewards.code.stdio import source
 
 START_SECONDS = 10.0  # for the candidate's interpreter to greet, before any clock of the tests
 _MESSAGES = ("peer.py", "plain_data.py")
 _TESTS = ("reading.py", "referee.py")
+_REPORTED = (Verdict.CORRECT, Verdict.WRONG, Verdict.MEMORY)
 _ENDS = {End.TIMEOUT: Verdict.TIMEOUT, End.MEMORY: Verdict.MEMORY}
 WEAKER = "weaker: one process"
 
@@ -49,7 +51,7 @@ def _judge_in_one(sandbox: Sandbox, tests: CodeTests, program: str) -> Score:
         return Score.of(Verdict.INFRA, extracted=program, detail=outcome.detail)
     report = _report(outcome)
     if outcome.report and not _is_ours(report, nonce):
-        report = {"verdict": "WRONG", "detail": "a report that the tests did not write"}
+        report = {"verdict": Verdict.WRONG, "detail": "a report that the tests did not write"}
     score = _score(program, report)
     return Score(score.reward, score.verdict, score.extracted, f"{WEAKER}; {score.detail}")
 
@@ -57,7 +59,7 @@ def _judge_in_one(sandbox: Sandbox, tests: CodeTests, program: str) -> Score:
 def _is_ours(report: dict[str, Any], nonce: str) -> bool:
     """Whether a report can be the tests' own. None of theirs says that nothing can be judged."""
     counts = all(isinstance(report.get(name, 0), int) for name in ("passed", "total"))
-    return report.get("nonce") == nonce and counts and report["verdict"] in ("CORRECT", "WRONG", "MEMORY")
+    return report.get("nonce") == nonce and counts and report["verdict"] in _REPORTED
 
 
 def _job(tests: CodeTests) -> dict[str, Any]:

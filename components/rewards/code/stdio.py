@@ -4,8 +4,9 @@ import math
 import time
 
 from r1flow.components.core.tests import CodeTests
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.processes.sandbox.base import End, Limits, MiB, Outcome, Program, Sandbox
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.code.languages import BUILT, COMPILING, LANGUAGES, RUN_BUILT, Language
 
 _ENDS = {End.TIMEOUT: Verdict.TIMEOUT, End.MEMORY: Verdict.MEMORY, End.INFRA: Verdict.INFRA}

@@ -2,9 +2,10 @@
 
 from r1flow.components.core.errors import ConfigError
 from r1flow.components.core.tests import CodeTests
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.processes.sandbox.base import Sandbox
 from r1flow.components.processes.sandbox.choose import open_sandbox
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.code.extraction import extract_program
 from r1flow.components.rewards.code.functions import START_SECONDS, judge_functions
 from r1flow.components.rewards.code.isolation import broken

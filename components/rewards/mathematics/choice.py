@@ -8,7 +8,8 @@ before the last of them.
 
 import re
 
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.core.verdict import Verdict
+from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.mathematics.extraction import find_answers
 
 MAX_CHARS = 20_000

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from fractions import Fraction
 
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.core.verdict import Verdict
+from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.mathematics.extraction import find_answers
 from r1flow.components.rewards.mathematics.normal_form import MAX_CHARS, normal
 from r1flow.components.rewards.mathematics.number import read

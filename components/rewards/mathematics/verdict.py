@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.core.verdict import Verdict
+from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.mathematics.equivalence import Algebra, equal
 from r1flow.components.rewards.mathematics.extraction import Found, find_answers
 from r1flow.components.rewards.mathematics.golds import is_broken

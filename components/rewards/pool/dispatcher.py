@@ -15,7 +15,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.core.verdict import Verdict
+from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.pool.batch import Batch
 from r1flow.components.rewards.pool.clock import wall_seconds
 from r1flow.components.rewards.pool.golds import Golds

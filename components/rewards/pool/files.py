@@ -15,8 +15,9 @@ from pydantic import ValidationError
 from r1flow.components.core.errors import ConfigError, DataError
 from r1flow.components.core.schema import Row
 from r1flow.components.core.tests import CodeTests
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.rewards.accuracy import quick_score
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.code.suites import humaneval_tests, mbpp_tests
 from r1flow.components.rewards.format import FormatStyle, has_format
 from r1flow.components.rewards.language import NaturalLanguage, consistency

@@ -1,6 +1,7 @@
 """What a try that went wrong says about the item; ``pool`` gives the reasons."""
 
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.core.verdict import Verdict
+from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.pool.process import Death
 from r1flow.components.rewards.pool.turns import Item
 

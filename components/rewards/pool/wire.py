@@ -15,7 +15,8 @@ import struct
 from typing import Any
 
 from r1flow.components.core.schema import Row
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.core.verdict import Verdict
+from r1flow.components.rewards.base import Score
 
 HEAD = struct.Struct(">I")
 MAX_FRAME = 256 * 2**20

@@ -5,8 +5,9 @@ import pytest
 
 from r1flow.components.core.schema import Row, Verifier
 from r1flow.components.core.tests import CodeTests
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.rewards.accuracy import accuracy, full_score, quick_score, score_answer, usable
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.rewards.base import Score
 
 CORRECT, WRONG, UNPARSEABLE = Verdict.CORRECT, Verdict.WRONG, Verdict.UNPARSEABLE
 

@@ -9,10 +9,11 @@ import pytest
 
 from r1flow.components.core.errors import ConfigError, ScoringError
 from r1flow.components.core.schema import Row
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.data.sources import tiny_rows
 from r1flow.components.data.tinyworld.corpus import worked_chain
 from r1flow.components.data.tinyworld.problems import make_problem
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.custom import load_reward, reward_digests
 from r1flow.components.rewards.language import AlphabetLanguage
 from r1flow.components.rewards.score import MAX_INFRA, Judge, Rules, Scored, Scorer

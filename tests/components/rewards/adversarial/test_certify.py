@@ -2,12 +2,13 @@ import json
 
 import pytest
 
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.rewards.accuracy import full_score
 from r1flow.components.rewards.adversarial.cases import Case, Family, text_row
 from r1flow.components.rewards.adversarial.certificate import FLOORS
 from r1flow.components.rewards.adversarial.certify import as_verifier, certify, judge_cases, make_cases
 from r1flow.components.rewards.adversarial.languages import CONSISTENT
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.format import format_reward
 from r1flow.components.rewards.language import NaturalLanguage, language_reward
 from tests.conftest import need_program

@@ -1,7 +1,7 @@
 import pytest
 
 from r1flow.components.core.tests import CodeTests, StdioCase
-from r1flow.components.rewards.base import Verdict
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.rewards.code import extract_program, judge
 
 PYTHON = CodeTests(assertions="assert f(1) == 2\n", entry_point="f")

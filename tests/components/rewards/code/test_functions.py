@@ -1,8 +1,9 @@
 import pytest
 
 from r1flow.components.core.tests import CallCase, CodeTests
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.processes.sandbox.base import End, Outcome, Program
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.code import judge, needs_one_process, wall_seconds
 from tests.conftest import need_program
 

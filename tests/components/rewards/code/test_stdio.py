@@ -3,7 +3,7 @@
 import pytest
 
 from r1flow.components.core.tests import CodeTests
-from r1flow.components.rewards.base import Verdict
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.rewards.code import judge
 from r1flow.components.rewards.code.stdio import same_output
 from tests.components.rewards.code.code_tasks import TASKS, Task

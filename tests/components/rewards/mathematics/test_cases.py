@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.core.verdict import Verdict
+from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.mathematics import judge, judge_choice, quick
 from r1flow.components.rewards.mathematics.choice import find_choice
 from r1flow.components.rewards.mathematics.equivalence import equal

@@ -1,6 +1,6 @@
 import pytest
 
-from r1flow.components.rewards.base import Verdict
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.rewards.mathematics import judge_choice
 from r1flow.components.rewards.mathematics.choice import find_choice
 

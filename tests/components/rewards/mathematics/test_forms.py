@@ -2,7 +2,7 @@
 
 import pytest
 
-from r1flow.components.rewards.base import Verdict
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.rewards.mathematics import judge, quick
 
 SAME = [

@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from r1flow.components.core.schema import Row
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.core.verdict import Verdict
+from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.pool.pool import Job, ScoringPool
 from r1flow.components.rewards.pool.wire import MAX_COMPLETION
 from tests.runs import ROOT

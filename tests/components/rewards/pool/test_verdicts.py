@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from r1flow.components.core.schema import Row
-from r1flow.components.rewards.base import Verdict
+from r1flow.components.core.verdict import Verdict
 from r1flow.components.rewards.pool.batch import Batch, Job
 from r1flow.components.rewards.pool.golds import REMEMBERED, Golds
 from r1flow.components.rewards.pool.process import Death

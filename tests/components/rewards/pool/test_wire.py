@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from r1flow.components.core.schema import Row
 from r1flow.components.core.tests import CallCase, CodeTests, StdioCase
-from r1flow.components.rewards.base import Score, Verdict
+from r1flow.components.core.verdict import Verdict
+from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.pool import wire
 from r1flow.components.rewards.pool.clock import SECONDS, wall_seconds
 
