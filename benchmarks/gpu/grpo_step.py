@@ -28,6 +28,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel, Qwen2Config, Qwen3Config
 
+from r1flow.components.rewards.base import RewardBatch
 from r1flow.components.rewards.language import AlphabetLanguage
 from r1flow.components.rewards.score import Rules, Scorer
 from r1flow.components.sampling.base import Sampling
@@ -229,9 +230,9 @@ def as_text(ids: Sequence[int]) -> str:
     return " ".join(f"t{i}" for i in ids)
 
 
-def even_tokens(completions: Sequence[str], examples: Sequence[Any]) -> list[float | None]:
+def even_tokens(batch: RewardBatch) -> list[float]:
     """The share of even tokens: cheap, and different within almost every group."""
-    return [sum(word[-1] in "02468" for word in text.split()) / max(1, len(text.split())) for text in completions]
+    return [sum(word[-1] in "02468" for word in text.split()) / max(1, len(text.split())) for text in batch.texts]
 
 
 def run_trl(run: Run) -> list[Step]:
@@ -291,7 +292,7 @@ def run_trl(run: Run) -> list[Step]:
         )
         GRPOTrainer(
             model=run.model(),
-            reward_funcs=lambda completions, **_: even_tokens(completions, ()),
+            reward_funcs=lambda completions, **_: even_tokens(RewardBatch(completions)),
             args=config,
             train_dataset=Dataset.from_dict({"prompt": [as_text(p.ids) for p in run.problems()]}),
             processing_class=tokenizer,

@@ -5,7 +5,9 @@ from r1flow.components.core.models import locate_model
 from r1flow.components.data.sources.files import open_source
 from r1flow.components.recipe.origins import addresses, evaluation_origins, need_addresses, training_origins
 from r1flow.components.recipe.recipe import Recipe
+from r1flow.components.recipe.stages import GrpoConfig
 from r1flow.components.rewards.custom import reward_digests
+from r1flow.components.rewards.shipped import check_names
 from r1flow.components.store.objects import ObjectStore
 
 
@@ -27,11 +29,27 @@ def admit_data(recipe: Recipe) -> None:
             pass
 
 
+def admit_reward_names(recipe: Recipe) -> None:
+    """ConfigError for a name that is none of r1flow's rewards; rewards of one's own are not looked for."""
+    for section, config in _rl(recipe):
+        check_names(config.rewards.weights(), own=config.rewards.custom, setting=f"{section}.rewards")
+
+
 def admit_rewards(recipe: Recipe) -> None:
-    """ConfigError for a reward of one's own that cannot be imported."""
-    for config in (recipe.r1_zero, recipe.grpo, recipe.grpo2, recipe.student_rl):
-        if config is not None:
-            reward_digests(config.rewards.custom)
+    """ConfigError for a reward that r1flow does not have, or one's own that cannot be imported."""
+    admit_reward_names(recipe)
+    for _, config in _rl(recipe):
+        reward_digests(config.rewards.custom)
+
+
+def _rl(recipe: Recipe) -> list[tuple[str, GrpoConfig]]:
+    sections = {
+        "r1_zero": recipe.r1_zero,
+        "grpo": recipe.grpo,
+        "grpo2": recipe.grpo2,
+        "student_rl": recipe.student_rl,
+    }
+    return [(name, config) for name, config in sections.items() if config is not None]
 
 
 def admit_models(recipe: Recipe) -> None:

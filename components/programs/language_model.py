@@ -15,6 +15,7 @@ from r1flow.components.data.chat import opens_thought, render
 from r1flow.components.programs.spec import Spec, model_dir
 from r1flow.components.recipe.recipe import LanguageConfig
 from r1flow.components.recipe.stages import GrpoConfig
+from r1flow.components.rewards.base import Shaping
 from r1flow.components.rewards.custom import load_reward
 from r1flow.components.rewards.language import AlphabetLanguage, LanguageSpec, NaturalLanguage
 from r1flow.components.rewards.pool.judge import PoolJudge
@@ -103,7 +104,6 @@ def scoring(
     spec: Spec, lm: LanguageModel, weights: Mapping[str, float], grpo: GrpoConfig | None = None
 ) -> Iterator[Scorer]:
     """The recipe's reward, with its pool of workers for verdicts that take time. They start with the first such verdict."""
-    tokens = grpo.max_tokens if grpo else 1
     rules = Rules(
         weights=weights,
         format_style=spec.prompt.format,
@@ -112,9 +112,8 @@ def scoring(
         prefilled=opens_thought(lm.template, lm.tokenizer),
         gates=grpo.reward_gates if grpo else {},
         custom={name: load_reward(name) for name in (grpo.rewards.custom if grpo else ())},
-        max_tokens=tokens,
-        overlong_tokens=max(1, round(tokens * grpo.shaping.overlong_share)) if grpo else 1,
-        ngram=grpo.shaping.ngram if grpo else 3,
+        max_tokens=grpo.max_tokens if grpo else 1,
+        shaping=Shaping(**grpo.shaping.model_dump()) if grpo else Shaping(),
     )
     with ScoringPool(spec.scorers) as pool:
         yield Scorer(rules, PoolJudge(pool))

@@ -7,40 +7,31 @@ from pydantic import ConfigDict, Field, model_validator
 
 from r1flow.components.recipe.section import Count, Section, Weight
 
-_CUSTOM = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_NAME = re.compile(r"[A-Za-z_]\w*|[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 class RewardWeights(Section):
     """Weights of the summed rewards. The paper adds accuracy, format and language consistency with equal weight.
 
-    A reward of your own is named by module and function: ``{"mypkg.mymodule:my_reward": 0.5}``.
+    Beside them every reward counts that is named: r1flow's shaping rewards, such as `{overlong = 0.5}`, and your own by
+    module and function: `{"mypkg.mymodule:my_reward" = 0.5}`. A weight of 0 measures and logs it without rewarding it.
     """
 
+    # Settings stand below the rewards and know no names of theirs: admission compares them, before anything is computed.
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Weight] = Field(init=False)
 
     accuracy: Weight = 1.0
     format: Weight = 1.0
     language: Weight = 0.0
-    tags: Weight = 0.0
-    """A quarter for each of the four tags: partial credit while the format is rare."""
-    overlong: Weight = 0.0
-    """DAPO's soft punishment of the last stretch before `max_tokens`, 0 to -1."""
-    cosine_length: Weight = 0.0
-    """Short correct answers earn more, short wrong ones less."""
-    repetition: Weight = 0.0
-    """0 to -1 by the share of repeated n-grams."""
-    group_length: Weight = 0.0
-    """Kimi's length reward within a group, 0.5 to -0.5."""
 
     @model_validator(mode="before")
     @classmethod
-    def _known_or_custom(cls, data: Any) -> Any:
+    def _are_names(cls, data: Any) -> Any:
         if isinstance(data, dict):
             for name in data:
-                if name not in cls.model_fields and not _CUSTOM.fullmatch(str(name)):
-                    known = ", ".join(cls.model_fields)
-                    raise ValueError(f"no reward is called '{name}': {known}, or your own as 'module:function'")
+                if not _NAME.fullmatch(str(name)):
+                    raise ValueError(f"'{name}' cannot be the name of a reward; your own is named 'module:function'")
         return data
 
     @model_validator(mode="after")
@@ -52,7 +43,7 @@ class RewardWeights(Section):
     @property
     def custom(self) -> tuple[str, ...]:
         """The rewards that are not r1flow's own, as ``module:function``."""
-        return tuple(sorted(self.__pydantic_extra__ or {}))
+        return tuple(sorted(name for name in self.__pydantic_extra__ or {} if ":" in name))
 
     def weights(self) -> dict[str, float]:
         """Every reward's weight by name."""

@@ -10,7 +10,7 @@ from r1flow.components.rewards.base import Reward
 
 
 def load_reward(name: str) -> Reward:
-    """The function behind ``module:function``; ConfigError where there is none."""
+    """The function behind ``module:function``; ConfigError where there is none, or one that takes no single batch."""
     module_name, _, function_name = name.partition(":")
     try:
         module = importlib.import_module(module_name)
@@ -21,6 +21,12 @@ def load_reward(name: str) -> Reward:
     reward = getattr(module, function_name, None)
     if not callable(reward):
         raise ConfigError(f'rewards."{name}": {module.__file__} has no function {function_name}')
+    try:
+        inspect.signature(reward).bind(None)
+    except TypeError as error:
+        raise ConfigError(
+            f'rewards."{name}": {function_name} must take one argument, a RewardBatch ({error})'
+        ) from error
     checked: Reward = reward
     return checked
 

@@ -3,18 +3,12 @@
 Rewarding ``<think></think>`` teaches a model not to think, which is why emptiness is refused here.
 """
 
-from __future__ import annotations
-
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from r1flow.components.core.errors import ConfigError
-from r1flow.components.rewards.base import Reward
+from r1flow.components.rewards.base import Reward, RewardBatch
 from r1flow.components.rewards.thought import CLOSE, OPEN
-
-if TYPE_CHECKING:
-    from r1flow.components.core.schema import Row
 
 FormatStyle = Literal["think", "think_answer", "think_answer_strict"]
 
@@ -48,13 +42,13 @@ def has_code_block(completion: str, language: str, *, prefilled: bool = False) -
     )
 
 
-def format_reward(style: FormatStyle, *, prefilled: bool = False) -> Reward:
+def format_reward(style: FormatStyle) -> Reward:
     """The reward of ``style``; ConfigError for a style that does not exist."""
     if style not in get_args(FormatStyle):
         raise ConfigError(f"format style {style!r} is not one of {', '.join(get_args(FormatStyle))}")
 
-    def reward(completions: Sequence[str], examples: Sequence[Row]) -> list[float | None]:
-        return [float(has_format(text, style, prefilled=prefilled)) for text in completions]
+    def reward(batch: RewardBatch) -> list[float]:
+        return [float(has_format(text, style, prefilled=batch.prefilled)) for text in batch.texts]
 
     return reward
 

@@ -5,22 +5,15 @@
 A thought without words scores 0, never 1: full marks for an empty thought teach the model to stop thinking.
 """
 
-from __future__ import annotations
-
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from r1flow.components.core.languages import language_code
-from r1flow.components.rewards.base import Reward
+from r1flow.components.rewards.base import Reward, RewardBatch
 from r1flow.components.rewards.languages.labelling import count_words
 from r1flow.components.rewards.languages.words import clauses
 from r1flow.components.rewards.thought import thought_of
-
-if TYPE_CHECKING:
-    from r1flow.components.core.schema import Row
 
 
 @dataclass(frozen=True)
@@ -62,11 +55,11 @@ def consistency(thought: str, spec: LanguageSpec) -> float | None:
     return target / (target + other) if target + other else None
 
 
-def language_reward(spec: LanguageSpec, *, prefilled: bool = False) -> Reward:
+def language_reward(spec: LanguageSpec) -> Reward:
     """The consistency of each completion's thought, with 0 for a thought that is empty or has no words."""
 
-    def reward(completions: Sequence[str], examples: Sequence[Row]) -> list[float | None]:
-        return [consistency(thought_of(text, prefilled=prefilled), spec) or 0.0 for text in completions]
+    def reward(batch: RewardBatch) -> list[float]:
+        return [consistency(thought_of(text, prefilled=batch.prefilled), spec) or 0.0 for text in batch.texts]
 
     return reward
 

@@ -1,25 +1,25 @@
 """Score completions with every rule at once: what the trainer, the evaluator and the rollout lake call.
 
 Accuracy, format and language are measured whatever their weight, because a drift that is not rewarded still has to be
-seen; the other rewards only where they have one.
+seen; the other rewards where they are named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from r1flow.components.core.errors import ConfigError, ScoringError
+from r1flow.components.core.errors import ScoringError
 from r1flow.components.core.verdict import Verdict
 from r1flow.components.rewards.accuracy import quick_score, score_answer
-from r1flow.components.rewards.base import Reward, Score
+from r1flow.components.rewards.base import Reward, RewardBatch, Score, Shaping
+from r1flow.components.rewards.compute import compute
 from r1flow.components.rewards.format import FormatStyle, format_reward
 from r1flow.components.rewards.language import AlphabetLanguage, LanguageSpec, consistency
 from r1flow.components.rewards.mix import mix
 from r1flow.components.rewards.reflection import PAPER_WORDS, count_reflections
-from r1flow.components.rewards.shaping import cosine_length, group_length, repetition_penalty, soft_overlong
-from r1flow.components.rewards.tags import tag_count
+from r1flow.components.rewards.shipped import SHIPPED, check_names
 from r1flow.components.rewards.thought import thought_of
 
 if TYPE_CHECKING:
@@ -48,9 +48,8 @@ class Scored:
 class Rules:
     """What is rewarded, in plain values.
 
-    ``weights`` and ``gates``: see :func:`components.rewards.mix.mix`. ``prefilled``: the prompt already ended with
-    ``<think>``. ``custom``: rewards of one's own by name. ``max_tokens``, ``overlong_tokens`` (the last stretch in which
-    `overlong` falls) and ``ngram`` are the numbers behind the shaping rewards.
+    ``weights`` and ``gates``: see :func:`components.rewards.mix.mix`. ``custom``: rewards of one's own by name.
+    ``prefilled``, ``max_tokens`` and ``shaping``: see :class:`components.rewards.base.RewardBatch`.
     """
 
     weights: Mapping[str, float]
@@ -61,8 +60,7 @@ class Rules:
     gates: Mapping[str, str] = field(default_factory=dict)
     custom: Mapping[str, Reward] = field(default_factory=dict)
     max_tokens: int = 1
-    overlong_tokens: int = 1
-    ngram: int = 3
+    shaping: Shaping = field(default_factory=Shaping)
 
 
 class Judge(Protocol):
@@ -92,9 +90,9 @@ class Scorer:
     def __init__(self, rules: Rules, judge: Judge | None = None) -> None:
         self.rules = rules
         self.judge = judge or InProcess()
-        known = {"accuracy", "format", "language", *_SHAPING, *rules.custom}
-        if unknown := sorted(set(rules.weights) - known):
-            raise ConfigError(f"reward weights {unknown} are not among {', '.join(sorted(known))}")
+        check_names(rules.weights, own=rules.custom)
+        named = {name: reward for name, reward in SHIPPED.items() if name in rules.weights}
+        self.rewards: dict[str, Reward] = named | dict(sorted(rules.custom.items()))
 
     def ahead(self, text: str, row: Row) -> None:
         """``text`` is finished, others are still being written: begin with its verdict if that takes time."""
@@ -115,19 +113,24 @@ class Scorer:
         rules = self.rules
         answers = self._verdicts(texts, rows)
         spoken = [consistency(thought_of(text, prefilled=rules.prefilled), rules.language) for text in texts]
-        formed = format_reward(rules.format_style, prefilled=rules.prefilled)(texts, rows)
+        batch = RewardBatch(
+            texts,
+            rows=rows,
+            lengths=lengths,
+            groups=[index // samples for index in range(len(texts))],
+            verdicts=[answer.verdict for answer in answers],
+            max_tokens=rules.max_tokens,
+            prefilled=rules.prefilled,
+            shaping=rules.shaping,
+        )
+        formed = format_reward(rules.format_style)(batch)
         components: dict[str, Sequence[float | None]] = {
             "accuracy": [answer.reward for answer in answers],
             "format": formed,
             "language": [share or 0.0 for share in spoken],
         }
-        correct = [answer.verdict is Verdict.CORRECT for answer in answers]
-        for name, shaping in _SHAPING.items():
-            if rules.weights.get(name):
-                components[name] = shaping(rules, _Batch(texts, correct, lengths, samples))
-        for name, reward in rules.custom.items():
-            components[name] = _checked(name, reward(texts, rows), len(texts))
-        weights = {name: weight for name, weight in rules.weights.items() if name in components}
+        components |= {name: compute(name, reward, batch) for name, reward in self.rewards.items()}
+        weights = {name: rules.weights[name] for name in components if name in rules.weights}
         alphabet = rules.language
         symbols = alphabet.target + alphabet.other if isinstance(alphabet, AlphabetLanguage) else ""
         return [
@@ -155,51 +158,3 @@ class Scorer:
             )
         late = dict(zip(slow, judged, strict=True))
         return [late[index] if score is None else score for index, score in enumerate(scores)]
-
-
-@dataclass(frozen=True)
-class _Batch:
-    texts: Sequence[str]
-    correct: Sequence[bool]
-    lengths: Sequence[int]
-    samples: int
-
-
-def _overlong(rules: Rules, batch: _Batch) -> list[float | None]:
-    return [soft_overlong(length, rules.max_tokens, rules.overlong_tokens) for length in batch.lengths]
-
-
-def _cosine(rules: Rules, batch: _Batch) -> list[float | None]:
-    pairs = zip(batch.correct, batch.lengths, strict=True)
-    return [cosine_length(correct, length, rules.max_tokens) for correct, length in pairs]
-
-
-def _repetition(rules: Rules, batch: _Batch) -> list[float | None]:
-    return [repetition_penalty(text, rules.ngram) for text in batch.texts]
-
-
-def _group_length(rules: Rules, batch: _Batch) -> list[float | None]:
-    shares: list[float | None] = []
-    for start in range(0, len(batch.texts), batch.samples):
-        group = slice(start, start + batch.samples)
-        shares.extend(group_length(batch.correct[group], batch.lengths[group]))
-    return shares
-
-
-def _tags(rules: Rules, batch: _Batch) -> list[float | None]:
-    return [tag_count(text, rules.prefilled) for text in batch.texts]
-
-
-_SHAPING: dict[str, Callable[[Rules, _Batch], list[float | None]]] = {
-    "tags": _tags,
-    "overlong": _overlong,
-    "cosine_length": _cosine,
-    "repetition": _repetition,
-    "group_length": _group_length,
-}
-
-
-def _checked(name: str, values: Sequence[float | None], num: int) -> Sequence[float | None]:
-    if len(values) != num:
-        raise ConfigError(f"the reward {name} returned {len(values)} values for {num} completions")
-    return values

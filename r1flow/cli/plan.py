@@ -5,6 +5,7 @@ from rich.table import Table
 
 from r1flow.cli.forecast import show_forecast
 from r1flow.components.costs.parameters import count_parameters, count_value_parameters
+from r1flow.components.programs.admission import admit_reward_names
 from r1flow.components.recipe.conformance import DEVIATES, conformance
 from r1flow.components.recipe.presets import load_recipe, split_settings
 from r1flow.components.recipe.recipe import Recipe
@@ -42,6 +43,7 @@ def show_plan(
     """Models with parameter counts, stages with settings, suites with their protocol; memory, time and cost."""
     chosen, recipe_overrides = split_settings(overrides, Settings.model_fields)
     recipe = load_recipe(preset, recipe_overrides)
+    admit_reward_names(recipe)
     settings = Settings(**chosen)
     console = Console()
     console.print(f"[bold]{recipe.preset}[/]  {recipe.description}\nflow {recipe.flow}, seed {recipe.seed}")

@@ -11,8 +11,8 @@ from tests.runs import r1, stages
 BREVITY = """
 LIMIT = 400
 
-def brevity(completions, examples):
-    return [min(1.0, max(0.0, 2 - len(text) / LIMIT)) for text in completions]
+def brevity(batch):
+    return [min(1.0, max(0.0, 2 - len(text) / LIMIT)) for text in batch.texts]
 """
 
 

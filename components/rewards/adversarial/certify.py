@@ -16,7 +16,7 @@ from r1flow.components.rewards.adversarial import choice, exact, languages, math
 from r1flow.components.rewards.adversarial.cases import Case, Family, Kind
 from r1flow.components.rewards.adversarial.certificate import FLOORS, Certificate, Failure, FamilyResult
 from r1flow.components.rewards.adversarial.programs import cases as programs
-from r1flow.components.rewards.base import Reward, Score
+from r1flow.components.rewards.base import Reward, RewardBatch, Score
 
 Verifier = Callable[[str, Row], Score]
 EXAMPLES = 5  # per family
@@ -81,7 +81,7 @@ def as_verifier(reward: Reward, *, at_least: float = 1.0) -> Verifier:
     """A reward as a verifier: CORRECT from ``at_least`` upwards, WRONG below, masked where it gives None."""
 
     def verify(completion: str, row: Row) -> Score:
-        (value,) = reward([completion], [row])
+        (value,) = reward(RewardBatch([completion], rows=[row]))
         if value is None:
             return Score.unusable("the reward gives None")
         return Score.of(Verdict.CORRECT if value >= at_least else Verdict.WRONG, detail=f"reward {value:.3f}")

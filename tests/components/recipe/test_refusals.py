@@ -51,15 +51,24 @@ def test_a_custom_reward_keeps_the_dots_of_its_name() -> None:
     assert recipe.grpo.rewards.custom == ("mypkg.mymodule:my_reward",)
 
 
+def test_a_shaping_reward_is_a_weight_under_its_name_and_may_be_a_gate() -> None:
+    recipe = load_recipe("tiny", ["grpo.rewards.tags=0", "grpo.reward_gates.format=tags"])
+    assert recipe.grpo is not None
+    assert recipe.grpo.rewards.weights() == {"accuracy": 1.0, "format": 1.0, "language": 1.0, "tags": 0.0}
+    assert recipe.grpo.rewards.custom == ()
+
+
 @pytest.mark.parametrize(
     ("setting", "reason"),
     [
-        ("grpo.rewards.speed=1", "no reward is called 'speed'"),
+        ("grpo.rewards.my-reward=1", "'my-reward' cannot be the name of a reward"),
+        ("grpo.rewards.overlong=much", "grpo.rewards.overlong: input should be a valid number"),
+        ("grpo.rewards.overlong=-1", "grpo.rewards.overlong: input should be greater than or equal to 0"),
         ("grpo.rewards.accuracy=0", "accuracy must have a weight"),
         ("grpo.reward_gates.language=speed", "reward_gates names speed"),
     ],
 )
-def test_rewards_that_do_not_exist_are_refused(setting: str, reason: str) -> None:
+def test_rewards_that_cannot_be_are_refused(setting: str, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
         load_recipe("tiny", [setting])
 

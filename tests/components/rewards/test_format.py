@@ -1,6 +1,7 @@
 import pytest
 
 from r1flow.components.core.errors import ConfigError
+from r1flow.components.rewards.base import RewardBatch
 from r1flow.components.rewards.format import format_reward, has_code_block, has_format
 from r1flow.components.rewards.tags import tag_count
 
@@ -59,7 +60,7 @@ def test_the_think_answer_format_spans_the_whole_text() -> None:
 
 
 def test_the_reward_is_one_or_nought() -> None:
-    assert format_reward("think")(["<think>a</think>2", "<think></think>2"], []) == [1.0, 0.0]
+    assert format_reward("think")(RewardBatch(["<think>a</think>2", "<think></think>2"])) == [1.0, 0.0]
 
 
 def test_an_unknown_style_is_refused() -> None:

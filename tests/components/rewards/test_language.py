@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from r1flow.components.core.errors import ConfigError
 from r1flow.components.core.languages import RIVALS, SCRIPT_OF
+from r1flow.components.rewards.base import RewardBatch
 from r1flow.components.rewards.language import AlphabetLanguage, NaturalLanguage, consistency, language_reward
 from r1flow.components.rewards.languages.detector import evidence
 from r1flow.components.rewards.languages.labelling import best_path
@@ -132,12 +133,12 @@ def test_the_best_path_is_the_best_of_all_paths(rows: list[list[int]], switch: i
 
 def test_a_thought_without_words_is_never_rewarded() -> None:
     completions = ["<think></think>50", "50", "<think>+=</think>50", "<think>12</think>50", "<think>1b"]
-    assert language_reward(TINY)(completions, []) == [0.0, 0.0, 0.0, 1.0, 0.5]
+    assert language_reward(TINY)(RewardBatch(completions)) == [0.0, 0.0, 0.0, 1.0, 0.5]
 
 
 def test_only_the_thought_is_counted() -> None:
-    assert language_reward(TINY)(["<think>ab</think>50"], []) == [0.0]
-    assert language_reward(TINY, prefilled=True)(["12</think>ab", "12"], []) == [1.0, 1.0]
+    assert language_reward(TINY)(RewardBatch(["<think>ab</think>50"])) == [0.0]
+    assert language_reward(TINY)(RewardBatch(["12</think>ab", "12"], prefilled=True)) == [1.0, 1.0]
 
 
 @given(st.text())

@@ -13,7 +13,7 @@ from r1flow.components.core.verdict import Verdict
 from r1flow.components.data.sources import tiny_rows
 from r1flow.components.data.tinyworld.corpus import worked_chain
 from r1flow.components.data.tinyworld.problems import make_problem
-from r1flow.components.rewards.base import Score
+from r1flow.components.rewards.base import RewardBatch, Score, Shaping
 from r1flow.components.rewards.custom import load_reward, reward_digests
 from r1flow.components.rewards.language import AlphabetLanguage
 from r1flow.components.rewards.score import MAX_INFRA, Judge, Rules, Scored, Scorer
@@ -65,7 +65,7 @@ def test_an_unusable_row_is_masked() -> None:
 
 
 def test_a_weight_that_names_nothing_is_refused() -> None:
-    with pytest.raises(ConfigError, match="accuracy, cosine_length, format"):
+    with pytest.raises(ConfigError, match="there are accuracy, format, language, tags"):
         scorer(weights={"speed": 1.0})
 
 
@@ -86,7 +86,7 @@ def test_rewards_on_length_and_shape_join_in_where_they_have_a_weight() -> None:
         "group_length": 2.0,
     }
     texts = ["<think>1</think>50", "<think>1</think>51", "<think> a a a a a </think> 50", "<think>1</think>50"]
-    shaped = scorer(weights=weights, max_tokens=20, overlong_tokens=10)
+    shaped = scorer(weights=weights, max_tokens=20, shaping=Shaping(overlong_share=0.5))
     found = shaped(texts, [row] * 4, lengths=[10, 20, 15, 15], samples=2)
     assert [s.components["overlong"] for s in found] == [0.0, -1.0, -0.5, -0.5]
     assert [s.components["group_length"] for s in found] == [0.5, -0.5, 0.0, 0.0]
@@ -107,7 +107,7 @@ def test_a_reward_behind_a_gate_counts_only_where_the_gate_is_open() -> None:
 def test_a_reward_of_ones_own_is_named_by_module_and_function() -> None:
     name = "tests.components.rewards.test_score:brevity"
     row = Row(id="r", prompt="p", answer="50", verifier="exact", source="test")
-    own = scorer(weights={"accuracy": 1.0, name: 0.5}, custom={name: load_reward(name)})
+    own = scorer(weights={name: 0.5, "accuracy": 1.0}, custom={name: load_reward(name)})
     found = own(["<think>1</think>50", "<think>12345678901234567890</think>50"], [row] * 2)
     assert [(s.components[name], s.total) for s in found] == [(1.0, 1.5), (0.0, 1.0)]
 
@@ -121,6 +121,73 @@ def test_the_source_of_a_custom_reward_identifies_it() -> None:
 def test_a_custom_reward_that_is_not_there_is_named(name: str) -> None:
     with pytest.raises(ConfigError, match=name.partition(":")[0]):
         load_reward(name)
+
+
+def test_a_reward_that_takes_more_than_a_batch_is_refused_before_it_is_called() -> None:
+    with pytest.raises(ConfigError, match="of_old must take one argument, a RewardBatch"):
+        load_reward("tests.components.rewards.test_score:of_old")
+
+
+def test_a_reward_sees_texts_rows_lengths_groups_verdicts_and_parameters() -> None:
+    seen: list[RewardBatch] = []
+
+    def watch(batch: RewardBatch) -> list[None]:
+        seen.append(batch)
+        return [None] * len(batch.texts)
+
+    row = Row(id="r", prompt="37+45+68", answer="50", verifier="exact", source="test")
+    unusable = Row(id="u", prompt="p", answer=" ", verifier="math", source="test")
+    texts, rows = ["<think>1</think>50", "<think>1</think>51", "50", "50"], [row, row, unusable, unusable]
+    scored = scorer(custom={"own": watch}, max_tokens=20, prefilled=True, shaping=Shaping(ngram=5))(
+        texts, rows, lengths=[4, 3, 2, 1], samples=2
+    )
+    assert [s.components["own"] for s in scored] == [None] * 4
+    assert seen == [
+        RewardBatch(
+            texts,
+            rows=rows,
+            lengths=[4, 3, 2, 1],
+            groups=[0, 0, 1, 1],
+            verdicts=[Verdict.CORRECT, Verdict.WRONG, None, None],
+            max_tokens=20,
+            prefilled=True,
+            shaping=Shaping(ngram=5),
+        )
+    ]
+
+
+def test_none_masks_a_completion_only_where_the_reward_has_a_weight() -> None:
+    row = Row(id="r", prompt="37+45+68", answer="50", verifier="exact", source="test")
+    custom = {"own": lambda batch: [None for _ in batch.texts]}
+    for weight, total in ((0.0, 1.0), (0.5, None)):
+        own = scorer(weights={"accuracy": 1.0, "own": weight}, custom=custom)
+        assert own(["<think>1</think>50"], [row])[0].total == total
+
+
+def test_a_reward_on_length_is_refused_without_lengths() -> None:
+    row = Row(id="r", prompt="37+45+68", answer="50", verifier="exact", source="test")
+    for name in ("overlong", "cosine_length", "group_length"):
+        with pytest.raises(ConfigError, match=f"the reward {name} "):
+            scorer(weights={"accuracy": 1.0, name: 1.0})(["50"], [row])
+
+
+def test_a_total_adds_in_one_order_whatever_the_recipe_says() -> None:
+    row = Row(id="r", prompt="37+45+68", answer="50", verifier="exact", source="test")
+    weights = {
+        "repetition": 0.3,
+        "group_length": 0.1,
+        "cosine_length": 0.7,
+        "overlong": 0.9,
+        "tags": 0.2,
+        "accuracy": 1.1,
+    }
+    texts = ["<think>\n1 a a a a\n</think>\n50", "<think>1</think>50"]
+    either = [
+        scorer(weights=dict(order), max_tokens=20)(texts, [row] * 2, lengths=[17, 19], samples=2)
+        for order in (weights.items(), reversed(weights.items()))
+    ]
+    assert either[0] == either[1]
+    assert list(either[0][0].components)[3:] == ["tags", "overlong", "cosine_length", "repetition", "group_length"]
 
 
 class Broken:
@@ -140,5 +207,10 @@ def test_a_verifier_that_is_down_stops_the_run_and_teaches_nothing() -> None:
         scorer(Broken())([text] * round(2 + MAX_INFRA), [row] * 2)
 
 
-def brevity(completions: Sequence[str], examples: Sequence[Row]) -> list[float | None]:
-    return [float(len(text) < 30) for text in completions]
+def brevity(batch: RewardBatch) -> list[float]:
+    return [float(len(text) < 30) for text in batch.texts]
+
+
+def of_old(completions: Sequence[str], examples: Sequence[Row]) -> list[float]:
+    """Two arguments."""
+    return [0.0 for _ in completions]
