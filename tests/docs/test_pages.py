@@ -1,15 +1,18 @@
 """Presets, figures and links of the pages; the code that CONTRIBUTING shows."""
 
 import ast
+import doctest
 import importlib
 import importlib.util
 import re
 import tomllib
+from types import ModuleType
 
 import pytest
 
 from r1flow.components.recipe.presets import load_recipe, make_recipe
 from r1flow.components.recipe.recipe import preset_names
+from r1flow.components.rewards import shipped
 from tests.docs import PAGES, ROOT, blocks, page, prose, section
 
 _FIGURE = re.compile(r"\d\.\d|\d %|\d (?:s|min|MB|GB)\b")
@@ -71,6 +74,19 @@ def test_an_example_compiles_and_imports_what_there_is(code: str) -> None:
         for alias in node.names:
             known = hasattr(module, alias.name) or importlib.util.find_spec(f"{node.module}.{alias.name}")
             assert known, f"from {node.module} import {alias.name}"
+
+
+@pytest.mark.parametrize("code", [code for code in blocks("CONTRIBUTING.md", "python") if "RewardBatch" in code])
+def test_an_example_of_a_reward_does_what_it_says(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = dict(shipped.SHIPPED)
+    monkeypatch.setattr(shipped, "SHIPPED", registry)
+    example = ModuleType("example")
+    exec(compile(code, "CONTRIBUTING.md", "exec"), vars(example))
+    examples = [test for test in doctest.DocTestFinder().find(example) if test.examples]
+    assert examples
+    for test in examples:
+        assert doctest.DocTestRunner().run(test).failed == 0, test.name
+    assert ("rarity" in registry) == ("@shipped" in code)
 
 
 @pytest.mark.parametrize("text", blocks("CONTRIBUTING.md", "toml"))

@@ -30,6 +30,12 @@ def test_a_nan_learning_rate_is_refused(tmp_path: Path) -> None:
     assert "grpo.learning_rate" in _refused(tmp_path, "run", "smoke", "--set", "grpo.learning_rate=nan")
 
 
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_reward_that_does_not_exist_is_refused_with_the_likely_one(tmp_path: Path, command: str) -> None:
+    message = _refused(tmp_path, command, "smoke", "--set", "grpo.rewards.overlng=0.5")
+    assert "grpo.rewards.overlng: no reward is called 'overlng'; did you mean overlong?" in message.replace("\n", " ")
+
+
 def test_an_unknown_preset_names_the_likely_one(tmp_path: Path) -> None:
     assert "did you mean smoke?" in _refused(tmp_path, "run", "smoek")
 

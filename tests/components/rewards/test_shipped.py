@@ -74,6 +74,6 @@ def test_a_name_that_no_reward_has_is_refused_with_the_likely_one() -> None:
     ):
         check_names(["accuracy", "overlng"], setting="grpo.rewards")
     with pytest.raises(
-        ConfigError, match="there are accuracy, format, language, tags, .* or your own as 'module:function'"
+        ConfigError, match=r"there are accuracy, format, language, tags, .* or your own as 'module:function'"
     ):
         check_names(["speed"])
