@@ -45,7 +45,7 @@ def cases() -> list[Case]:
     grpo = Case("grpo", Loss(), {"loss_type": "grpo"})
     dr_grpo = Case(
         "dr_grpo",
-        Loss(normalization="constant", max_length=L_MAX),
+        Loss(normalization="constant", max_tokens=L_MAX),
         {"loss_type": "dr_grpo", "scale_rewards": "none"},
         advantage="mean",
     )
@@ -161,7 +161,7 @@ def ours(case: Case, batch: Batch) -> tuple[list[float], float, list[list[float]
         case.loss.normalization,
         completions=len(kept),
         tokens=int(lengths.sum()),
-        max_length=case.loss.max_length,
+        max_tokens=case.loss.max_tokens,
     )
     loss = policy_loss(flat, weight, case.loss).loss
     loss.backward()

@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 
 
-def micro_batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
-    """Indices grouped so that rows x longest row <= ``max_tokens`` in every group (a single longer row stands alone).
+def micro_batches(lengths: Sequence[int], micro_tokens: int) -> list[list[int]]:
+    """Indices grouped so that rows x longest row <= ``micro_tokens`` in every group (a single longer row stands alone).
 
-    >>> micro_batches([3, 9, 4, 8], max_tokens=18)
+    >>> micro_batches([3, 9, 4, 8], micro_tokens=18)
     [[0, 2], [3, 1]]
     """
     groups: list[list[int]] = []
     current: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
-        if current and (len(current) + 1) * lengths[index] > max_tokens:
+        if current and (len(current) + 1) * lengths[index] > micro_tokens:
             groups.append(current)
             current = []
         current.append(index)

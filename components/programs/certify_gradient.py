@@ -48,8 +48,8 @@ def measure(stages: Mapping[str, GrpoConfig], engine: EngineConfig, device: torc
     looked_at = open_bench_engine(engine, small_model().to(device))
     errors = {
         case: max(
-            bench.error(looked_at, name, max_tokens=bench.budget(MICRO), packed=False),
-            bench.error(looked_at, name, max_tokens=case[1], packed=True),
+            bench.error(looked_at, name, micro_tokens=bench.budget(MICRO), packed=False),
+            bench.error(looked_at, name, micro_tokens=case[1], packed=True),
         )
         for case, name in distinct.items()
     }

@@ -23,4 +23,4 @@ def open_critic(spec: Spec, config: GrpoConfig, lm: LanguageModel, rate: Callabl
         max_grad_norm=config.max_grad_norm,
     )
     settings = Ppo(ppo.gamma, ppo.lam, ppo.whiten, ppo.value_clip, kl_weight=config.kl_weight)
-    return Critic(engine, settings, pad_id=lm.pad_id, max_tokens=config.micro_tokens)
+    return Critic(engine, settings, pad_id=lm.pad_id, micro_tokens=config.micro_tokens)

@@ -147,7 +147,7 @@ def loss(config: GrpoConfig) -> Loss:
         surrogate="cispo" if config.algorithm == "cispo" else "clip",
         ratio="sequence" if config.algorithm == "gspo" else "token",
         normalization=config.normalization,
-        max_length=config.max_tokens,
+        max_tokens=config.max_tokens,
         clip_low=config.clip_low,
         clip_high=config.clip_high,
         dual_clip=config.dual_clip,

@@ -87,7 +87,7 @@ def make_trainer(measure: Measure) -> GrpoTrainer:
             ValueModel(start_model(measure)), lambda _: config.ppo.value_rate * RATE if config.ppo else RATE
         )
         settings = Ppo(config.ppo.gamma, config.ppo.lam, config.ppo.whiten, config.ppo.value_clip, config.kl_weight)
-        critic = Critic(engine, settings, pad_id=0, max_tokens=config.micro_tokens)
+        critic = Critic(engine, settings, pad_id=0, micro_tokens=config.micro_tokens)
     end = measure.shape.vocab_size if measure.end is None else measure.end
     rng = python_rng(0, "prompts")
     words = range(2, measure.shape.vocab_size)

@@ -68,7 +68,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
         model,
         batches(),
         pad_id=tokenizer.pad_token_id,
-        max_tokens=config.micro_tokens,
+        micro_tokens=config.micro_tokens,
         packed=False,  # the order of additions that made the shipped models
         on_step=on_step,
     )

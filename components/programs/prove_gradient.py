@@ -46,7 +46,7 @@ def measure(load: Callable[[], PreTrainedModel], cases: Sequence[Case], seed: in
         engine = open_bench_engine(_engine(stage), load())
         for case in group:
             budget = bench.budget(case.micro)
-            errors[case.name] = bench.error(engine, case.objective, max_tokens=budget, packed=case.packed)
+            errors[case.name] = bench.error(engine, case.objective, micro_tokens=budget, packed=case.packed)
             if ranks.rank() == 0:
                 spool.append(len(errors), {case.name: errors[case.name]})
     return errors

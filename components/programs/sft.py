@@ -39,7 +39,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
         journal.record(step, metrics)
         last.update(metrics)
 
-    train(engine, lm.model, batches, pad_id=lm.pad_id, max_tokens=config.micro_tokens, packed=True, on_step=on_step)
+    train(engine, lm.model, batches, pad_id=lm.pad_id, micro_tokens=config.micro_tokens, packed=True, on_step=on_step)
     journal.finish()
     save_model(lm.model, lm.tokenizer, model_dir(spec.out))
     return {"examples": float(len(examples)), "steps": float(len(batches)), "loss": last.get("loss", 0.0)}

@@ -173,10 +173,10 @@ def frozen() -> float:
     engine, batch = make(settings(3)), rollouts(0)
     worst = 0.0
     for _ in range(2):
-        got = frozen_logprobs(engine.forward, batch, pad_id=0, temperature=1.0, max_tokens=40)
+        got = frozen_logprobs(engine.forward, batch, pad_id=0, temperature=1.0, micro_tokens=40)
         plain = tiny_model(5)
         plain.load_state_dict(dict(engine.full_parameters()), strict=False)
-        want = frozen_logprobs(on(plain), batch, pad_id=0, temperature=1.0, max_tokens=40)
+        want = frozen_logprobs(on(plain), batch, pad_id=0, temperature=1.0, micro_tokens=40)
         worst = max(worst, float((torch.cat(got) - torch.cat(want)).abs().max()))
         step(engine, my_turns(), engine.forward)
     return worst

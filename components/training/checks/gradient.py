@@ -94,12 +94,12 @@ class Bench:
         """The padded tokens of a micro-batch that holds ``micro`` completions on average."""
         return budget([t.length for t in next(iter(self.batches.values()))], micro)
 
-    def error(self, engine: Engine, name: str, *, max_tokens: int, packed: bool) -> float:
+    def error(self, engine: Engine, name: str, *, micro_tokens: int, packed: bool) -> float:
         """||g' - g|| / ||g|| through ``engine``, on rank 0; all ranks call it, the others get 0."""
-        found = self.found(engine, name, max_tokens=max_tokens, packed=packed)
+        found = self.found(engine, name, micro_tokens=micro_tokens, packed=packed)
         return relative_error(found, self.exact(name)) if ranks.rank() == 0 else 0.0
 
-    def found(self, engine: Engine, name: str, *, max_tokens: int, packed: bool) -> Gradient:
+    def found(self, engine: Engine, name: str, *, micro_tokens: int, packed: bool) -> Gradient:
         """g' through ``engine``, whole on rank 0 and empty elsewhere; infinite where the engine threw the step away."""
         objective, batch = self._objectives[name], self.batches[name]
         metrics = update_policy(
@@ -108,7 +108,7 @@ class Bench:
             loss=objective.loss,
             pad_id=0,
             temperature=objective.temperature,
-            max_tokens=max_tokens,
+            micro_tokens=micro_tokens,
         )
         moments = {n.rpartition("/")[0]: t for n, t in engine.optimizer_tensors().items() if n.endswith(f"/{MOMENT}")}
         return {n: torch.full_like(t, math.inf) for n, t in moments.items()} if metrics["skipped"] else moments

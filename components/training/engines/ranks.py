@@ -150,8 +150,8 @@ class Turn:
         return loss if self.counts else loss * 0.0
 
 
-def turns(lengths: Sequence[int], max_tokens: int, *, rank: int, world: int) -> list[Turn]:
-    """The micro-batches of ``rank``: as many on every rank, each of at most ``max_tokens`` padded tokens.
+def turns(lengths: Sequence[int], micro_tokens: int, *, rank: int, world: int) -> list[Turn]:
+    """The micro-batches of ``rank``: as many on every rank, each of at most ``micro_tokens`` padded tokens.
 
     Every rank calls this with the whole batch's ``lengths`` and gets its part without communication. The number of
     rounds is what the fewest micro-batches need; then the token budget is lowered as far as that number allows, which
@@ -162,11 +162,11 @@ def turns(lengths: Sequence[int], max_tokens: int, *, rank: int, world: int) -> 
     >>> [[(t.rows, t.counts) for t in turns([5, 4, 5], 5, rank=r, world=2)] for r in (0, 1)]
     [[((0,), True), ((1,), True)], [((2,), True), ((1,), False)]]
     """
-    groups = micro_batches(lengths, max_tokens)
+    groups = micro_batches(lengths, micro_tokens)
     if world == 1 or not groups:
         return [Turn(tuple(group)) for group in groups]
     rounds = math.ceil(len(groups) / world)
-    groups = micro_batches(lengths, _least_budget(lengths, max_tokens, rounds * world))
+    groups = micro_batches(lengths, _least_budget(lengths, micro_tokens, rounds * world))
     groups.sort(key=lambda group: -len(group) * max(lengths[i] for i in group))
     shortest = min(range(len(lengths)), key=lambda i: (lengths[i], i))
     mine = [Turn(tuple(group)) for group in groups[rank::world]]

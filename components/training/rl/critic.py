@@ -34,11 +34,11 @@ class Ppo:
 class Critic:
     """A value model under an engine of its own, beside the policy's. All ranks call the same methods in the same order."""
 
-    def __init__(self, engine: Engine, settings: Ppo, *, pad_id: int, max_tokens: int) -> None:
+    def __init__(self, engine: Engine, settings: Ppo, *, pad_id: int, micro_tokens: int) -> None:
         self.engine = engine
         self.settings = settings
         self.pad_id = pad_id
-        self.max_tokens = max_tokens
+        self.micro_tokens = micro_tokens
 
     def judge(self, batch: Sequence[Trained]) -> tuple[list[Trained], dict[str, float]]:
         """The batch with values, returns and advantages for every token, and figures about the value model.
@@ -54,7 +54,7 @@ class Critic:
             frozen(
                 lambda part: self.engine.forward(completion_values, part, pad_id=self.pad_id),
                 [t.rollout for t in batch],
-                max_tokens=self.max_tokens,
+                micro_tokens=self.micro_tokens,
             )
         )
         lengths = torch.tensor(sizes, device=values.device)
@@ -89,7 +89,7 @@ class Critic:
         """
         sums = {"loss": 0.0, "clip_ratio": 0.0}
         tokens = sum(len(t.rollout.ids) for t in batch)
-        turns = ranks.turns([t.length for t in batch], self.max_tokens, rank=ranks.rank(), world=ranks.world_size())
+        turns = ranks.turns([t.length for t in batch], self.micro_tokens, rank=ranks.rank(), world=ranks.world_size())
         for turn in turns:
             part = [batch[i] for i in turn.rows]
             values = self.engine.forward(completion_values, [t.rollout for t in part], pad_id=self.pad_id)
@@ -99,7 +99,7 @@ class Critic:
                 values,
                 torch.cat([j.values for j in known]),
                 torch.cat([j.returns for j in known]),
-                token_weights(lengths, "token", completions=len(batch), tokens=tokens, max_length=1),
+                token_weights(lengths, "token", completions=len(batch), tokens=tokens, max_tokens=1),
                 clip=self.settings.value_clip,
             )
             self.engine.backward(turn.weigh(loss))

@@ -82,7 +82,7 @@ def on(model: PreTrainedModel) -> Run:
 
 
 def frozen_logprobs(
-    run: Run, rollouts: Sequence[Rollout], *, pad_id: int, temperature: float, max_tokens: int
+    run: Run, rollouts: Sequence[Rollout], *, pad_id: int, temperature: float, micro_tokens: int
 ) -> list[Tensor]:
     """Log-probabilities without a gradient, one tensor per rollout; each rank computes its share, all get all."""
 
@@ -90,11 +90,13 @@ def frozen_logprobs(
         logp, _ = run(completion_logprobs, part, pad_id=pad_id, temperature=temperature)
         return logp
 
-    return frozen(compute, rollouts, max_tokens=max_tokens)
+    return frozen(compute, rollouts, micro_tokens=micro_tokens)
 
 
 @torch.no_grad()
-def frozen(compute: Callable[[list[Rollout]], Tensor], rollouts: Sequence[Rollout], *, max_tokens: int) -> list[Tensor]:
+def frozen(
+    compute: Callable[[list[Rollout]], Tensor], rollouts: Sequence[Rollout], *, micro_tokens: int
+) -> list[Tensor]:
     """What ``compute`` says of every completion token, without a gradient, one tensor per rollout.
 
     ``compute`` answers flat over the rollouts of a micro-batch. Each rank computes its share, all get all.
@@ -102,7 +104,7 @@ def frozen(compute: Callable[[list[Rollout]], Tensor], rollouts: Sequence[Rollou
     found: dict[int, list[float]] = {}
     like = torch.zeros(0)
     lengths = [len(r.prompt_ids) + len(r.ids) for r in rollouts]
-    for turn in ranks.turns(lengths, max_tokens, rank=ranks.rank(), world=ranks.world_size()):
+    for turn in ranks.turns(lengths, micro_tokens, rank=ranks.rank(), world=ranks.world_size()):
         part = [rollouts[i] for i in turn.rows]
         like = compute(part)
         if turn.counts:

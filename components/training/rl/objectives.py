@@ -23,14 +23,14 @@ class Loss:
     """The plain numbers of the loss; the defaults are GRPO's.
 
     GRPO: as it stands. Dr. GRPO: ``normalization="constant"``. DAPO: ``"token"``, ``clip_high=0.28``. GSPO:
-    ``ratio="sequence"``, clip 3e-4 and 4e-4. CISPO: ``surrogate="cispo"``, ``"token"``, clip 1 and 4. ``max_length`` is the
+    ``ratio="sequence"``, clip 3e-4 and 4e-4. CISPO: ``surrogate="cispo"``, ``"token"``, clip 1 and 4. ``max_tokens`` is the
     ``L_max`` of ``"constant"`` and unused otherwise. ``kl_unbiased`` multiplies the divergence by the token's ratio.
     """
 
     surrogate: Literal["clip", "cispo"] = "clip"
     ratio: Literal["token", "sequence"] = "token"
     normalization: Normalization = "sequence"
-    max_length: int = 1
+    max_tokens: int = 1
     clip_low: float = 0.2
     clip_high: float = 0.2
     dual_clip: float | None = None

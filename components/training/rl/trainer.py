@@ -242,7 +242,7 @@ class GrpoTrainer:
                 loss=objective.loss,
                 pad_id=self.pad_id,
                 temperature=objective.sampling.temperature,
-                max_tokens=objective.micro_tokens,
+                micro_tokens=objective.micro_tokens,
             )
             | (self.critic.update(part) if self.critic else {})
             for part in split_at_random(batch, objective.mini_batches, derive_seed(self.seed, "mini-batches", step))
@@ -294,7 +294,7 @@ class GrpoTrainer:
             [t.rollout for t in batch],
             pad_id=self.pad_id,
             temperature=self.objective.sampling.temperature,
-            max_tokens=self.objective.micro_tokens,
+            micro_tokens=self.objective.micro_tokens,
         )
 
 

@@ -54,9 +54,9 @@ def update_policy(
     loss: Loss,
     pad_id: int,
     temperature: float,
-    max_tokens: int,
+    micro_tokens: int,
 ) -> dict[str, float]:
-    """One optimizer step on ``batch``, in micro-batches of at most ``max_tokens`` padded tokens.
+    """One optimizer step on ``batch``, in micro-batches of at most ``micro_tokens`` padded tokens.
 
     A completion with advantage 0, no reference and no entropy bonus has a gradient of exactly 0: it is counted in the
     denominator and not computed, which late in training is most of the work.
@@ -72,7 +72,7 @@ def update_policy(
     idle_moves = bool(loss.entropy_weight) or any(t.ref_logprobs is not None for t in batch)
     # With nothing to learn one completion still makes a gradient of zeros, so that AdamW's moments decay as they should.
     live = [t for t in batch if t.advantage != 0 or t.judged or idle_moves] or list(batch[:1])
-    turns = ranks.turns([t.length for t in live], max_tokens, rank=ranks.rank(), world=ranks.world_size())
+    turns = ranks.turns([t.length for t in live], micro_tokens, rank=ranks.rank(), world=ranks.world_size())
     for turn in turns:
         part = [live[i] for i in turn.rows]
         logp, entropy = engine.forward(
@@ -106,7 +106,7 @@ def means(sums: Mapping[str, float], *, tokens: int, computed: int) -> dict[str,
 def weights(lengths: Tensor, loss: Loss, *, completions: int, tokens: int) -> Tensor:
     """The loss's token weights for some completions of a batch of ``completions`` with ``tokens``."""
     return token_weights(
-        lengths, loss.normalization, completions=completions, tokens=tokens, max_length=loss.max_length
+        lengths, loss.normalization, completions=completions, tokens=tokens, max_tokens=loss.max_tokens
     )
 
 

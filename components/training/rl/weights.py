@@ -14,16 +14,16 @@ Normalization = Literal["sequence", "token", "constant"]
 
 
 def token_weights(
-    lengths: Tensor, normalization: Normalization, *, completions: int, tokens: int, max_length: int
+    lengths: Tensor, normalization: Normalization, *, completions: int, tokens: int, max_tokens: int
 ) -> Tensor:
     """The weight of every token; ``completions`` and ``tokens`` count the *whole* batch.
 
     ``sequence``: ``1 / (n |o_i|)``, the mean over completions of the mean over tokens (GRPO, DeepSeekMath eq. 3; GSPO).
     ``token``: ``1 / sum_i |o_i|``, the mean over tokens (DAPO, arXiv 2503.14476, eq. 8; CISPO).
-    ``constant``: ``1 / (n L_max)`` with the constant ``L_max = max_length`` (Dr. GRPO, arXiv 2503.20783), so that a
+    ``constant``: ``1 / (n L_max)`` with the constant ``L_max = max_tokens`` (Dr. GRPO, arXiv 2503.20783), so that a
     token's weight does not depend on how long its completion is.
     """
     if normalization == "sequence":
         return (1.0 / (lengths.double() * completions)).repeat_interleave(lengths)
-    divisor = tokens if normalization == "token" else completions * max_length
+    divisor = tokens if normalization == "token" else completions * max_tokens
     return torch.full((int(lengths.sum()),), 1.0 / max(1, divisor), dtype=torch.float64, device=lengths.device)

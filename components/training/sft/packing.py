@@ -4,13 +4,13 @@ from bisect import bisect_left, insort
 from collections.abc import Sequence
 
 
-def best_fit(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
-    """Indices grouped so that every group's lengths add up to at most ``max_tokens`` (a longer one stands alone).
+def best_fit(lengths: Sequence[int], micro_tokens: int) -> list[list[int]]:
+    """Indices grouped so that every group's lengths add up to at most ``micro_tokens`` (a longer one stands alone).
 
     Longest first, each into the fullest row that still has room for it; rows that are equally full are taken in the order
     they were opened. A function of the lengths alone. Never more than 11/9 of the least number of rows, plus one.
 
-    >>> best_fit([3, 9, 4, 8], max_tokens=12)
+    >>> best_fit([3, 9, 4, 8], micro_tokens=12)
     [[1, 0], [3, 2]]
     """
     rows: list[list[int]] = []
@@ -20,7 +20,7 @@ def best_fit(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
         if place < len(rooms):
             room, row = rooms.pop(place)
         else:
-            room, row = max_tokens, len(rows)
+            room, row = micro_tokens, len(rows)
             rows.append([])
         rows[row].append(index)
         insort(rooms, (max(0, room - lengths[index]), row))

@@ -32,11 +32,11 @@ def train(
     batches: Iterable[list[Example]],
     *,
     pad_id: int,
-    max_tokens: int,
+    micro_tokens: int,
     packed: bool,
     on_step: Callable[[int, Row], None],
 ) -> None:
-    """One optimizer step per batch: mean NLL over the batch's trained tokens, in micro-batches of ``max_tokens``.
+    """One optimizer step per batch: mean NLL over the batch's trained tokens, in micro-batches of ``micro_tokens``.
 
     ``packed``: a micro-batch is one row of documents, filled by best fit, instead of padded rows of like length; the loss is
     the same to rounding. An architecture whose attention has not been opened is padded all the same.
@@ -52,7 +52,7 @@ def train(
         tokens = sum(e.num_trained for e in batch)
         total = 0.0
         taught = [example for example in batch if example.num_trained]
-        for group in (best_fit if packed else micro_batches)([len(e.ids) for e in taught], max_tokens):
+        for group in (best_fit if packed else micro_batches)([len(e.ids) for e in taught], micro_tokens):
             part = [taught[i] for i in group]
             nll = packed_nll(model, part) if packed else summed_nll(model, part, pad_id=pad_id)
             loss = nll / tokens

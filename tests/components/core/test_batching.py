@@ -11,19 +11,19 @@ from r1flow.components.core.batching import micro_batches, pad_right
 
 @settings(deadline=None)
 @given(st.lists(st.integers(1, 60), max_size=40), st.integers(1, 200))
-def test_every_row_is_in_one_group_and_no_group_is_over_its_budget(lengths, max_tokens):
-    groups = micro_batches(lengths, max_tokens)
+def test_every_row_is_in_one_group_and_no_group_is_over_its_budget(lengths, micro_tokens):
+    groups = micro_batches(lengths, micro_tokens)
     assert sorted(i for group in groups for i in group) == list(range(len(lengths)))
     for group in groups:
-        assert len(group) == 1 or len(group) * max(lengths[i] for i in group) <= max_tokens
+        assert len(group) == 1 or len(group) * max(lengths[i] for i in group) <= micro_tokens
 
 
 @settings(deadline=None)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=40), st.integers(60, 400))
-def test_groups_are_filled_before_the_next_is_begun(lengths, max_tokens):
-    groups = micro_batches(lengths, max_tokens)
+def test_groups_are_filled_before_the_next_is_begun(lengths, micro_tokens):
+    groups = micro_batches(lengths, micro_tokens)
     for group, following in pairwise(groups):
-        assert (len(group) + 1) * lengths[following[0]] > max_tokens
+        assert (len(group) + 1) * lengths[following[0]] > micro_tokens
 
 
 def test_equal_lengths_keep_their_order():

@@ -31,7 +31,7 @@ def make(**changed):
 def test_an_algorithm_fills_in_what_its_paper_sets(algorithm, expected, advantage):
     config = make(algorithm=algorithm)
     found = loss(config)
-    assert found == Loss(**(vars(expected) | {"max_length": 60, "correction_bounds": found.correction_bounds}))
+    assert found == Loss(**(vars(expected) | {"max_tokens": 60, "correction_bounds": found.correction_bounds}))
     assert config.advantage == objective(config).advantage == advantage
 
 

@@ -115,14 +115,14 @@ class PerMicroBatch:
 
 def test_micro_batches_that_are_weighed_unlike_are_caught(bench, engine):
     errors = [
-        bench.error(PerMicroBatch(engine, []), "dapo", max_tokens=bench.budget(micro), packed=False)
+        bench.error(PerMicroBatch(engine, []), "dapo", micro_tokens=bench.budget(micro), packed=False)
         for micro in (1, 16)
     ]
     assert min(errors) > 1e-3 > GRADIENT
 
 
 def test_a_step_that_was_thrown_away_does_not_pass_with_the_gradient_of_the_one_before(bench, engine):
-    assert bench.error(engine, "grpo kl", max_tokens=10**6, packed=False) <= GRADIENT
+    assert bench.error(engine, "grpo kl", micro_tokens=10**6, packed=False) <= GRADIENT
 
     class Skips:
         def __getattr__(self, name):
@@ -131,14 +131,14 @@ def test_a_step_that_was_thrown_away_does_not_pass_with_the_gradient_of_the_one_
         def step(self):
             return StepOutcome(math.inf, 0.0, False)
 
-    assert bench.error(Skips(), "grpo kl", max_tokens=10**6, packed=False) == math.inf
+    assert bench.error(Skips(), "grpo kl", micro_tokens=10**6, packed=False) == math.inf
 
 
 def test_what_is_measured_is_the_gradient_of_the_update_and_the_weights_stay(bench, engine):
     before = {n: p.clone() for n, p in engine.model.named_parameters()}
-    first = bench.error(engine, "gspo kl", max_tokens=bench.budget(4), packed=True)
-    bench.error(engine, "dapo", max_tokens=bench.budget(4), packed=True)
-    assert bench.error(engine, "gspo kl", max_tokens=bench.budget(4), packed=True) == first
+    first = bench.error(engine, "gspo kl", micro_tokens=bench.budget(4), packed=True)
+    bench.error(engine, "dapo", micro_tokens=bench.budget(4), packed=True)
+    assert bench.error(engine, "gspo kl", micro_tokens=bench.budget(4), packed=True) == first
     assert all(torch.equal(p, before[n]) for n, p in engine.model.named_parameters())
 
 

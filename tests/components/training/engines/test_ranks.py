@@ -25,27 +25,27 @@ def test_alone_every_function_is_the_identity(monkeypatch):
 
 
 @given(LENGTHS, st.integers(1, 100), st.integers(1, 5))
-def test_every_row_goes_to_one_rank_and_every_rank_has_as_many_rounds(lengths, max_tokens, world):
-    dealt = [ranks.turns(lengths, max_tokens, rank=rank, world=world) for rank in range(world)]
+def test_every_row_goes_to_one_rank_and_every_rank_has_as_many_rounds(lengths, micro_tokens, world):
+    dealt = [ranks.turns(lengths, micro_tokens, rank=rank, world=world) for rank in range(world)]
     assert len({len(turns) for turns in dealt}) == 1
     counted = [turn.rows for turn in chain.from_iterable(dealt) if turn.counts]
     assert sorted(chain.from_iterable(counted)) == list(range(len(lengths)))
-    assert all(len(rows) == 1 or len(rows) * max(lengths[i] for i in rows) <= max_tokens for rows in counted)
+    assert all(len(rows) == 1 or len(rows) * max(lengths[i] for i in rows) <= micro_tokens for rows in counted)
 
 
 @given(LENGTHS, st.integers(1, 100), st.integers(2, 5))
-def test_no_fewer_rounds_would_do_and_a_filler_is_as_short_as_can_be(lengths, max_tokens, world):
-    turns = ranks.turns(lengths, max_tokens, rank=world - 1, world=world)
-    assert len(turns) == math.ceil(len(micro_batches(lengths, max_tokens)) / world)
+def test_no_fewer_rounds_would_do_and_a_filler_is_as_short_as_can_be(lengths, micro_tokens, world):
+    turns = ranks.turns(lengths, micro_tokens, rank=world - 1, world=world)
+    assert len(turns) == math.ceil(len(micro_batches(lengths, micro_tokens)) / world)
     for turn in turns:
         assert turn.counts or [lengths[i] for i in turn.rows] == [min(lengths)]
     assert [turn.counts for turn in turns] == sorted((turn.counts for turn in turns), reverse=True)
 
 
 @given(LENGTHS, st.integers(1, 100))
-def test_one_rank_keeps_the_micro_batches_of_before(lengths, max_tokens):
-    dealt = ranks.turns(lengths, max_tokens, rank=0, world=1)
-    assert [list(turn.rows) for turn in dealt] == micro_batches(lengths, max_tokens)
+def test_one_rank_keeps_the_micro_batches_of_before(lengths, micro_tokens):
+    dealt = ranks.turns(lengths, micro_tokens, rank=0, world=1)
+    assert [list(turn.rows) for turn in dealt] == micro_batches(lengths, micro_tokens)
 
 
 def test_tokens_are_balanced_where_the_plain_cut_is_not():

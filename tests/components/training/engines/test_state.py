@@ -35,7 +35,7 @@ def run(engine, model, batches):
         model,
         batches,
         pad_id=0,
-        max_tokens=64,
+        micro_tokens=64,
         packed=True,
         on_step=lambda step, row: losses.update({step: row["loss"]}),
     )

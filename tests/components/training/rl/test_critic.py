@@ -89,7 +89,7 @@ def make_trainer(engines=None, *, ppo, objective=OBJECTIVE, reference=None, cast
         objective=objective,
         pad_id=PAD,
         seed=0,
-        critic=Critic(value, ppo, pad_id=PAD, max_tokens=objective.micro_tokens),
+        critic=Critic(value, ppo, pad_id=PAD, micro_tokens=objective.micro_tokens),
     )
 
 
@@ -283,7 +283,7 @@ def test_a_step_in_which_nothing_was_scored_changes_nothing_and_says_so():
 
 def test_figures_about_the_values_by_hand():
     model = ValueModel(tiny_model())  # all values are 0: returns are rewards
-    critic = Critic(LookingEngine(model), Ppo(whiten=False), pad_id=PAD, max_tokens=100)
+    critic = Critic(LookingEngine(model), Ppo(whiten=False), pad_id=PAD, micro_tokens=100)
     batch = [
         Trained(make_rollout([2], [5, EOS], reward=2.0), 0.0),
         Trained(make_rollout([3], [6, EOS], reward=0.0), 0.0),
@@ -301,7 +301,7 @@ def test_figures_about_the_values_by_hand():
 
 
 def test_whitening_is_over_the_tokens_of_the_batch_and_not_of_a_mini_batch():
-    critic = Critic(LookingEngine(value_model()), Ppo(), pad_id=PAD, max_tokens=8)
+    critic = Critic(LookingEngine(value_model()), Ppo(), pad_id=PAD, micro_tokens=8)
     batch = [Trained(make_rollout([2, 3], [4 + i] * (i + 1), reward=float(i)), 0.0) for i in range(5)]
     judged, _ = critic.judge(batch)
     tokens = torch.cat([t.judged.advantages for t in judged])

@@ -92,8 +92,8 @@ def test_an_opened_model_attends_as_before_to_the_bit_and_is_saved_without_a_tra
 
 def test_frozen_log_probabilities_do_not_depend_on_the_budget():
     model, rollouts = tiny_model(), make_rollouts()
-    whole = frozen_logprobs(on(model), rollouts, pad_id=PAD, temperature=1.0, max_tokens=10**6)
-    pieces = frozen_logprobs(on(model), rollouts, pad_id=PAD, temperature=1.0, max_tokens=20)
+    whole = frozen_logprobs(on(model), rollouts, pad_id=PAD, temperature=1.0, micro_tokens=10**6)
+    pieces = frozen_logprobs(on(model), rollouts, pad_id=PAD, temperature=1.0, micro_tokens=20)
     assert [len(p) for p in whole] == [len(r.ids) for r in rollouts]
     for one, other in zip(whole, pieces, strict=True):
         assert_close(one, other, atol=1e-5, rtol=0)

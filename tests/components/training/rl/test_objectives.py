@@ -18,7 +18,7 @@ from tests.fakes.dual import Dual, greatest, least
 L_MAX = 12
 ALGORITHMS = {
     "grpo": Loss(),
-    "dr_grpo": Loss(normalization="constant", max_length=L_MAX),
+    "dr_grpo": Loss(normalization="constant", max_tokens=L_MAX),
     "dapo": Loss(normalization="token", clip_high=0.28),
     "gspo": Loss(ratio="sequence", clip_low=0.03, clip_high=0.04),
     "cispo": Loss(surrogate="cispo", normalization="token", clip_low=1.0, clip_high=0.5),
@@ -125,7 +125,7 @@ def run(batch, loss, *, whole=None):
         loss.normalization,
         completions=len(whole),
         tokens=sum(len(tokens) for tokens, _ in whole),
-        max_length=loss.max_length,
+        max_tokens=loss.max_tokens,
     )
     parts = policy_loss(flat, weight, loss)
     parts.loss.backward()
@@ -230,7 +230,7 @@ def test_the_defaults_are_the_plain_formula_bit_for_bit_in_float32():
     batch, loss = make_batch(6), Loss(kl_weight=0.05)
     flat = tensors(batch, loss, dtype=torch.float32)
     lengths = flat.lengths
-    weight = token_weights(lengths, "sequence", completions=len(batch), tokens=0, max_length=1)
+    weight = token_weights(lengths, "sequence", completions=len(batch), tokens=0, max_tokens=1)
     policy_loss(flat, weight, loss).loss.backward()
     logp = flat.logp.detach().clone().requires_grad_()
     ratio = (logp - flat.old).exp()

@@ -280,7 +280,7 @@ def test_truncated_completions_can_be_left_out_of_the_loss_but_stay_in_their_gro
 @pytest.mark.parametrize(
     "loss",
     [
-        Loss(normalization="constant", max_length=6),
+        Loss(normalization="constant", max_tokens=6),
         Loss(normalization="token", clip_high=0.28, entropy_weight=0.001),
         Loss(ratio="sequence", clip_low=3e-4, clip_high=4e-4),
         Loss(surrogate="cispo", normalization="token", clip_low=1.0, clip_high=4.0),

@@ -13,10 +13,10 @@ from r1flow.components.training.rl.objectives import Loss
 from r1flow.components.training.rl.update import Trained, split_at_random, update_policy
 from tests.fakes.tiny import EOS, LookingEngine, make_rollout, plain_logprobs, tiny_model
 
-SETTINGS = {"loss": Loss(kl_weight=0.05), "pad_id": 0, "temperature": 0.9, "max_tokens": 10**6}
+SETTINGS = {"loss": Loss(kl_weight=0.05), "pad_id": 0, "temperature": 0.9, "micro_tokens": 10**6}
 OBJECTIVES = {
     "grpo": Loss(kl_weight=0.05),
-    "dr_grpo": Loss(normalization="constant", max_length=14),
+    "dr_grpo": Loss(normalization="constant", max_tokens=14),
     "dapo": Loss(normalization="token", clip_high=0.28, entropy_weight=0.01),
     "gspo": Loss(ratio="sequence", clip_low=0.03, clip_high=0.04),
     "cispo": Loss(surrogate="cispo", normalization="token", clip_low=1.0, clip_high=4.0),
@@ -60,7 +60,7 @@ def test_log_probabilities_are_those_of_a_plain_forward_pass(model):
 
 def test_frozen_log_probabilities_keep_their_order_and_carry_no_gradient(model):
     rollouts = [t.rollout for t in make_batch(model)]
-    found = frozen_logprobs(on(model), rollouts, pad_id=0, temperature=0.9, max_tokens=30)
+    found = frozen_logprobs(on(model), rollouts, pad_id=0, temperature=0.9, micro_tokens=30)
     for rollout, logp in zip(rollouts, found, strict=True):
         assert_close(logp, torch.tensor(rollout.logprobs), atol=1e-5, rtol=0)
         assert not logp.requires_grad
@@ -89,15 +89,15 @@ def test_loss_and_metrics_are_those_of_plain_loops(model):
     assert high > 0
 
 
-@pytest.mark.parametrize("max_tokens", [1, 25, 60])
+@pytest.mark.parametrize("micro_tokens", [1, 25, 60])
 @pytest.mark.parametrize("off_policy", [True, False])
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_any_cut_into_micro_batches_gives_the_same_gradient(model, objective, max_tokens, off_policy):
+def test_any_cut_into_micro_batches_gives_the_same_gradient(model, objective, micro_tokens, off_policy):
     loss, batch = OBJECTIVES[objective], make_batch(model, off_policy=off_policy)
     if not loss.kl_weight:
         batch = [replace(t, ref_logprobs=None) for t in batch]
     whole, metrics, backwards = gradient(model, batch, loss=loss)
-    cut, cut_metrics, cut_backwards = gradient(model, batch, loss=loss, max_tokens=max_tokens)
+    cut, cut_metrics, cut_backwards = gradient(model, batch, loss=loss, micro_tokens=micro_tokens)
     assert backwards == 1 < cut_backwards
     assert_close(cut, whole, atol=1e-6, rtol=0)
     assert float(whole.abs().max()) > 1e-3
@@ -124,7 +124,7 @@ def test_a_long_neighbour_without_advantage_changes_only_the_denominator(model):
 def test_completions_without_advantage_are_counted_but_not_computed(model):
     batch = [Trained(t.rollout, t.advantage) for t in make_batch(model)]
     idle = [Trained(t.rollout, 0.0) for t in batch]
-    found, _, backwards = gradient(model, [*batch, *idle], max_tokens=1)
+    found, _, backwards = gradient(model, [*batch, *idle], micro_tokens=1)
     assert backwards == len(batch)
     assert_close(found * 2, gradient(model, batch)[0], atol=1e-6, rtol=0)
     nothing, metrics, backwards = gradient(model, idle)

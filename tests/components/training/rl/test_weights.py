@@ -12,9 +12,9 @@ LENGTHS = st.lists(st.integers(0, 9), min_size=1, max_size=8)
 KINDS = ["sequence", "token", "constant"]
 
 
-def weights(lengths, kind, whole=None, max_length=10):
+def weights(lengths, kind, whole=None, max_tokens=10):
     whole = whole or lengths
-    return token_weights(torch.tensor(lengths), kind, completions=len(whole), tokens=sum(whole), max_length=max_length)
+    return token_weights(torch.tensor(lengths), kind, completions=len(whole), tokens=sum(whole), max_tokens=max_tokens)
 
 
 def test_each_normalisation_by_hand():
@@ -42,11 +42,11 @@ def test_means_sum_to_one(lengths):
 
 def test_an_empty_batch_has_no_weights_and_divides_by_nothing():
     for kind in KINDS:
-        found = token_weights(torch.tensor([0]), kind, completions=1, tokens=0, max_length=5)
+        found = token_weights(torch.tensor([0]), kind, completions=1, tokens=0, max_tokens=5)
         assert found.shape == (0,)
 
 
 def test_in_float32_they_are_those_that_were_always_taken():
     lengths = torch.tensor([3, 5, 1000])
-    found = token_weights(lengths, "sequence", completions=7, tokens=0, max_length=1).to(torch.float32)
+    found = token_weights(lengths, "sequence", completions=7, tokens=0, max_tokens=1).to(torch.float32)
     assert_close(found, (1.0 / (lengths.double() * 7)).float().repeat_interleave(lengths), atol=0, rtol=0)

@@ -38,21 +38,21 @@ def test_the_order_is_a_function_of_seed_and_epoch():
 @pytest.mark.parametrize("packed", [False, True])
 def test_the_loss_is_the_mean_over_the_whole_batchs_trained_tokens(packed):
     model, batch, rows = tiny_model(), make_batch(), {}
-    train(LookingEngine(model), model, [batch], pad_id=0, max_tokens=40, packed=packed, on_step=rows.__setitem__)
+    train(LookingEngine(model), model, [batch], pad_id=0, micro_tokens=40, packed=packed, on_step=rows.__setitem__)
     tokens = sum(len(e.ids) - 2 for e in batch)
     nll = -sum(sum(plain_logprobs(model, e.ids[:2], e.ids[2:])) for e in batch)
     assert rows[1]["loss"] == pytest.approx(nll / tokens, rel=1e-5)
     assert rows[1]["tokens"] == tokens
 
 
-@pytest.mark.parametrize("max_tokens", [1, 40, 100])
+@pytest.mark.parametrize("micro_tokens", [1, 40, 100])
 @pytest.mark.parametrize("form", [False, True])
-def test_neither_micro_batches_nor_packing_change_anything(max_tokens, form):
+def test_neither_micro_batches_nor_packing_change_anything(micro_tokens, form):
     gradients, losses = [], []
-    for limit, packed in ((10**6, False), (max_tokens, form)):
+    for limit, packed in ((10**6, False), (micro_tokens, form)):
         model, rows = tiny_model(), {}
         engine = LookingEngine(model)
-        train(engine, model, [make_batch()], pad_id=0, max_tokens=limit, packed=packed, on_step=rows.__setitem__)
+        train(engine, model, [make_batch()], pad_id=0, micro_tokens=limit, packed=packed, on_step=rows.__setitem__)
         gradients.append(engine.gradients[0])
         losses.append(rows[1]["loss"])
     assert_close(gradients[1], gradients[0], atol=1e-6, rtol=0)
@@ -69,7 +69,7 @@ def test_steps_already_taken_are_skipped_and_keep_their_numbers():
         model,
         [[], [], make_batch(), make_batch(4)],
         pad_id=0,
-        max_tokens=10**6,
+        micro_tokens=10**6,
         packed=True,
         on_step=rows.__setitem__,
     )
@@ -82,7 +82,7 @@ def test_an_architecture_that_has_not_been_opened_is_padded():
         model = tiny_model()
         model.config.model_type = model_type
         engine = LookingEngine(model)
-        train(engine, model, [make_batch()], pad_id=0, max_tokens=60, packed=True, on_step=lambda *_: None)
+        train(engine, model, [make_batch()], pad_id=0, micro_tokens=60, packed=True, on_step=lambda *_: None)
         gradients.append(engine.gradients[0])
     assert_close(gradients[1], gradients[0], atol=1e-6, rtol=0)
     assert model.config._attn_implementation == "sdpa"
@@ -96,7 +96,7 @@ def test_training_lowers_the_loss():
         model,
         epoch_batches(EXAMPLES, 23, 20, 0),
         pad_id=0,
-        max_tokens=10**6,
+        micro_tokens=10**6,
         packed=True,
         on_step=rows.__setitem__,
     )
