@@ -3,11 +3,12 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from r1flow.components.core.rollout import Rollout
 from r1flow.components.core.schema import Row
 from r1flow.components.core.seeds import derive_seed
 from r1flow.components.core.spool import Spool
@@ -21,10 +22,28 @@ from r1flow.components.evals.vote import Vote, votes
 from r1flow.components.programs.language_model import LanguageModel, open_model, scoring
 from r1flow.components.programs.spec import Spec
 from r1flow.components.recipe.stages import SuiteConfig
-from r1flow.components.rewards.score import Scored
-from r1flow.components.sampling.base import Completion, Request, Sampling
+from r1flow.components.sampling.base import Sampling
+from r1flow.components.sampling.collect import collect
+from r1flow.components.store.rollouts import lake
 
-T = TypeVar("T")
+ANSWERS = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("prompt", pa.string()),
+        ("gold", pa.string()),
+        ("level", pa.int32()),
+        ("contaminated", pa.bool_()),
+        ("sample", pa.int64()),
+        ("text", pa.string()),
+        ("answer", pa.string()),
+        ("verdict", pa.string()),
+        ("language", pa.float64()),
+        ("format_ok", pa.bool_()),
+        ("reflections", pa.int64()),
+        ("num_tokens", pa.int64()),
+        ("finished", pa.bool_()),
+    ]
+)
 SAMPLE_SEED = 20250122  # evaluation draws the same numbers in every run, whatever the recipe's seed
 
 
@@ -47,80 +66,56 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
 def evaluate(spec: Spec, lm: LanguageModel, name: str, suite: SuiteConfig, rows: Sequence[Row]) -> dict[str, float]:
     """k samples of every row, scored; writes ``<suite>.parquet`` and returns the suite's figures."""
     k = suite.samples
-    repeated = [row for row in rows for _ in range(k)]
-    requests = [
-        Request(
-            lm.encode_prompt(asked(row, suite.prompt)), derive_seed(SAMPLE_SEED, name, suite.version, row.id, index % k)
-        )
-        for index, row in enumerate(repeated)
-    ]
     with scoring(spec, lm, {"accuracy": 1.0}) as score, lm.sampler(spec) as sampler:
-        completions = sampler.generate(
-            requests,
+        rollouts = collect(
+            sampler,
+            score,
+            rows,
             Sampling(suite.max_tokens, suite.temperature, suite.top_p),
-            finished=lambda index, ids: score.ahead(lm.decode(ids), repeated[index]),
+            samples=k,
+            seeds=[derive_seed(SAMPLE_SEED, name, suite.version, row.id, i) for row in rows for i in range(k)],
+            encode=lambda row: lm.encode_prompt(asked(row, suite.prompt)),
+            decode=lm.decode,
         )
-        texts = [lm.decode(c.ids) for c in completions]
-        scored = score(texts, repeated)
-        answers = [extract_answer(text, row) for text, row in zip(texts, repeated, strict=True)]
-        correct = [s.verdict == Verdict.CORRECT for s in scored]
-        ballots = votes(_by_problem(answers, k), _by_problem(correct, k), rows, score.judge)
+        answered = [rollouts[start : start + k] for start in range(0, len(rollouts), k)]
+        answers = [[extract_answer(r.text, row) for r in group] for row, group in zip(rows, answered, strict=True)]
+        ballots = votes(answers, [[r.correct for r in group] for group in answered], rows, score.judge)
     flags = load_flags(spec.inputs["dataset"], name)
     contaminated = [None if flags is None else row.id in flags for row in rows]
     problems = [
-        Problem(row.id, row.level, flag, tuple(map(_sample, completions_of, scored_of, ballot)))
-        for row, flag, completions_of, scored_of, ballot in zip(
-            rows, contaminated, _by_problem(completions, k), _by_problem(scored, k), ballots, strict=True
-        )
+        Problem(row.id, row.level, flag, tuple(map(_sample, group, ballot)))
+        for row, flag, group, ballot in zip(rows, contaminated, answered, ballots, strict=True)
     ]
-    flagged = [flag for flag in contaminated for _ in range(k)]
-    _write_answers(spec.out / f"{name}.parquet", repeated, completions, texts, answers, scored, flagged, k)
+    write_answers(spec.out / f"{name}.parquet", rows, contaminated, answered, answers)
     return suite_figures(problems, votes=all(row.verifier != "code" for row in rows))
 
 
-def _by_problem(values: Sequence[T], samples: int) -> list[Sequence[T]]:
-    return [values[start : start + samples] for start in range(0, len(values), samples)]
-
-
-def _sample(completion: Completion, scored: Scored, vote: Vote) -> Sample:
+def _sample(rollout: Rollout, vote: Vote) -> Sample:
     return Sample(
-        correct=scored.verdict == Verdict.CORRECT,
+        correct=rollout.correct,
         vote=vote,
-        format_ok=scored.format_ok,
-        language=scored.language,
-        length=len(completion.ids),
-        finished=completion.finished,
-        reflections=scored.reflections,
-        scored=scored.total is not None,
+        format_ok=rollout.format_ok,
+        language=rollout.language,
+        length=len(rollout.ids),
+        finished=rollout.finished,
+        reflections=rollout.reflections,
+        scored=rollout.reward is not None,
     )
 
 
-def _write_answers(
+def write_answers(
     path: Path,
     rows: Sequence[Row],
-    completions: Sequence[Completion],
-    texts: Sequence[str],
-    answers: Sequence[str | None],
-    scored: Sequence[Scored],
     contaminated: Sequence[bool | None],
-    samples: int,
+    answered: Sequence[Sequence[Rollout]],
+    answers: Sequence[Sequence[str | None]],
 ) -> None:
-    table = pa.table(
-        {
-            "problem_id": [row.id for row in rows],
-            "prompt": [row.prompt for row in rows],
-            "gold": [row.answer for row in rows],
-            "level": pa.array([row.level for row in rows], pa.int32()),
-            "contaminated": pa.array(contaminated, pa.bool_()),
-            "sample": [index % samples for index in range(len(rows))],
-            "text": list(texts),
-            "answer": pa.array(answers, pa.string()),
-            "verdict": [s.verdict for s in scored],
-            "language": pa.array([s.language for s in scored], pa.float64()),
-            "format_ok": [s.format_ok for s in scored],
-            "reflections": [s.reflections for s in scored],
-            "num_tokens": [len(c.ids) for c in completions],
-            "finished": [c.finished for c in completions],
-        }
-    )
-    pq.write_table(table, path, compression="zstd")
+    """Every completion beside its problem, a row each; ``answered`` and ``answers`` stand beside ``rows``, k each."""
+    table = [
+        {"problem_id": row.id, "prompt": row.prompt, "gold": row.answer, "level": row.level, "contaminated": flag}
+        | {"answer": answer}
+        | lake.columns(rollout)
+        for row, flag, group, said in zip(rows, contaminated, answered, answers, strict=True)
+        for rollout, answer in zip(group, said, strict=True)
+    ]
+    pq.write_table(pa.Table.from_pylist(table, schema=ANSWERS), path, compression="zstd")

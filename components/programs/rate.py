@@ -10,7 +10,8 @@ from r1flow.components.data.ledger import LEDGER, write_ledger
 from r1flow.components.evals.answers import extract_answer
 from r1flow.components.programs.language_model import open_model, scoring
 from r1flow.components.programs.spec import Spec
-from r1flow.components.sampling.base import Request, Sampling
+from r1flow.components.sampling.base import Sampling
+from r1flow.components.sampling.collect import collect
 
 ROWS = 256
 """Problems that are asked at a time: what is in memory."""
@@ -30,17 +31,21 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     with scoring(spec, lm, {"accuracy": 1.0}) as score, lm.sampler(spec) as sampler:
         generated = 0
         for start in range(0, len(rows), ROWS):
-            asked = [row for row in rows[start : start + ROWS] for _ in range(samples)]
-            requests = [
-                Request(lm.encode_prompt(row), derive_seed(spec.seed, "difficulty", row.id, index % samples))
-                for index, row in enumerate(asked)
-            ]
-            completions = sampler.generate(requests, sampling)
-            generated += sum(len(completion.ids) for completion in completions)
-            texts = [lm.decode(completion.ids) for completion in completions]
+            asked = rows[start : start + ROWS]
+            rollouts = collect(
+                sampler,
+                score,
+                asked,
+                sampling,
+                samples=samples,
+                seeds=[derive_seed(spec.seed, "difficulty", row.id, i) for row in asked for i in range(samples)],
+                encode=lm.encode_prompt,
+                decode=lm.decode,
+            )
+            generated += sum(len(rollout.ids) for rollout in rollouts)
             found = {problem_key(row): Tally(row) for row in asked}
-            for row, text, scored in zip(asked, texts, score(texts, asked), strict=True):
-                found[problem_key(row)].add(policy, 0, scored.verdict, extract_answer(text, row))
+            for row, rollout in zip((row for row in asked for _ in range(samples)), rollouts, strict=True):
+                found[problem_key(row)].add(policy, 0, rollout.verdict, extract_answer(rollout.text, row))
             tallies += found.values()
     spec.out.mkdir(parents=True, exist_ok=True)
     write_ledger(spec.out / LEDGER, tallies)

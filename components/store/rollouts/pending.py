@@ -5,7 +5,6 @@ Unlike the lake a file of these gives back every rollout exactly: log-probabilit
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,11 +23,7 @@ SCHEMA = pa.schema(
 
 def write_pending(path: Path, steps: Mapping[int, Sequence[Rollout]]) -> None:
     """Write the rollouts of every step, in order."""
-    rows = [
-        {"step": step, **asdict(rollout), "rewards": list(rollout.rewards.items())}
-        for step, rollouts in sorted(steps.items())
-        for rollout in rollouts
-    ]
+    rows = [{"step": step, **lake.columns(rollout)} for step, rollouts in sorted(steps.items()) for rollout in rollouts]
     pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), path, compression="zstd")
 
 

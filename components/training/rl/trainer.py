@@ -14,7 +14,8 @@ from r1flow.components.core.errors import WeightSyncError
 from r1flow.components.core.rollout import Group, Rollout
 from r1flow.components.core.seeds import derive_seed
 from r1flow.components.rewards.score import Scorer
-from r1flow.components.sampling.base import Request, Sampler, Sampling
+from r1flow.components.sampling.base import Sampler, Sampling
+from r1flow.components.sampling.collect import collect
 from r1flow.components.sampling.proof import model_logprobs, prove_weights
 from r1flow.components.training.engines import ranks
 from r1flow.components.training.engines.base import Engine
@@ -158,49 +159,22 @@ class GrpoTrainer:
 
     def share(self, rows: Sequence[Row], samples: int, *purpose: str | int) -> list[Rollout]:
         """This rank's part of :meth:`rollouts`, without a word to the others."""
-        return self._rollouts(list(enumerate(rows))[ranks.rank() :: ranks.world_size()], samples, *purpose)
-
-    def _rollouts(self, rows: Sequence[tuple[int, Row]], samples: int, *purpose: str | int) -> list[Rollout]:
-        """The completions of some rows, each with its index among the step's."""
-        if not rows:
-            return []
-        prompts = [self.encode(row) for _, row in rows]
-        requests = [
-            Request(prompt, derive_seed(self.seed, *purpose, row.id, index, sample))
-            for prompt, (index, row) in zip(prompts, rows, strict=True)
-            for sample in range(samples)
-        ]
-        repeated = [row for _, row in rows for _ in range(samples)]
-        with self.meter.phase("sample"):
-            completions = self.sampler.generate(
-                requests,
-                self.objective.sampling,
-                finished=lambda index, ids: self.score.ahead(self.decode(ids), repeated[index]),
-            )
-        with self.meter.phase("score"):
-            texts = [self.decode(c.ids) for c in completions]
-            scores = self.score(texts, repeated, lengths=[len(c.ids) for c in completions], samples=samples)
-        return [
-            Rollout(
-                prompt_id=row.id,
-                sample=index % samples,
-                prompt_ids=request.prompt_ids,
-                ids=completion.ids,
-                logprobs=completion.logprobs,
-                finished=completion.finished,
-                text=text,
-                reward=score.total,
-                rewards=score.components,
-                verdict=score.verdict,
-                language=score.language,
-                format_ok=score.format_ok,
-                reflections=score.reflections,
-                policy_version=self.sampler.version,
-            )
-            for index, (row, request, completion, text, score) in enumerate(
-                zip(repeated, requests, completions, texts, scores, strict=True)
-            )
-        ]
+        mine = list(enumerate(rows))[ranks.rank() :: ranks.world_size()]
+        return collect(
+            self.sampler,
+            self.score,
+            [row for _, row in mine],
+            self.objective.sampling,
+            samples=samples,
+            seeds=[
+                derive_seed(self.seed, *purpose, row.id, index, sample)
+                for index, row in mine
+                for sample in range(samples)
+            ],
+            encode=self.encode,
+            decode=self.decode,
+            phase=self.meter.phase,
+        )
 
     def sync(self, version: int) -> dict[str, float]:
         """Serve the policy as ``version``; where the sampler has a copy of the weights, prove that it is one.
