@@ -64,8 +64,8 @@ def make_rollout(prompt_ids, ids, *, logprobs=None, prompt_id="p", **fields):
     return Rollout(
         prompt_id=prompt_id,
         prompt_ids=tuple(prompt_ids),
-        ids=tuple(ids),
-        logprobs=tuple(logprobs if logprobs is not None else [0.0] * len(ids)),
+        ids=ids,
+        logprobs=logprobs if logprobs is not None else [0.0] * len(ids),
         **(values | fields),
     )
 

@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 from r1flow.components.core.rollout import Group, Rollout
 from r1flow.components.store.rollouts import lake
 
-LISTS = ("prompt_ids", "ids", "logprobs")
 EXACT = pa.field("logprobs", pa.list_(pa.float64()))
 FOUND_LATER = ("advantage", "num_tokens")
 SCHEMA = pa.schema(
@@ -32,8 +31,7 @@ def read_pending(path: Path) -> dict[int, list[Rollout]]:
     steps: dict[int, list[Rollout]] = {}
     for row in pq.read_table(path, schema=SCHEMA).to_pylist():
         step = row.pop("step")
-        exact = {name: tuple(row[name]) for name in LISTS} | {"rewards": dict(row["rewards"])}
-        steps.setdefault(step, []).append(Rollout(**row | exact))
+        steps.setdefault(step, []).append(Rollout(**row | {"rewards": dict(row["rewards"])}))
     return steps
 
 

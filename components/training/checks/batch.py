@@ -36,7 +36,7 @@ def draw_rollouts(model: PreTrainedModel, seed: int) -> list[Rollout]:
     requests = [Request(prompts[i // GROUP], derive_seed(seed, "proof", i)) for i in range(SIZE)]
     sampled = [c.ids for c in sampler.generate(requests, Sampling(LONGEST))]
     cut = [[words[0] if token == pad else token for token in ids[:n]] for ids, n in zip(sampled, lengths, strict=True)]
-    return [_rollout(i, prompts[i // GROUP], tuple(ids)) for i, ids in enumerate(cut)]
+    return [_rollout(i, prompts[i // GROUP], ids) for i, ids in enumerate(cut)]
 
 
 def exact_logprobs(model: PreTrainedModel, rollout: Rollout, temperature: float) -> tuple[Tensor, Tensor]:
@@ -65,7 +65,7 @@ def batch_for(
         old = [p - move for p, move in zip(logp, moves, strict=True)]
         reference = [p + rng.gauss(0, 0.3) for p in logp]
         trained = Trained(
-            replace(rollout, logprobs=tuple(p + rng.gauss(0, 0.02) for p in old)),
+            replace(rollout, logprobs=[p + rng.gauss(0, 0.02) for p in old]),
             0.0 if number < GROUP else rng.gauss(0, 1),
             None if on_policy else torch.tensor(old, device=model.device),
             torch.tensor(reference, device=model.device) if loss.kl_weight else None,
@@ -93,7 +93,7 @@ def _place(loss: Loss, rng: Random) -> float:
     return rng.choice(places)
 
 
-def _rollout(number: int, prompt_ids: tuple[int, ...], ids: tuple[int, ...]) -> Rollout:
+def _rollout(number: int, prompt_ids: tuple[int, ...], ids: Sequence[int]) -> Rollout:
     return Rollout(
         prompt_id=str(number // GROUP),
         sample=number % GROUP,

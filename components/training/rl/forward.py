@@ -59,7 +59,7 @@ def packing_pays(rollouts: Sequence[Rollout]) -> bool:
 def padded_hidden(model: PreTrainedModel, rollouts: Sequence[Rollout], *, pad_id: int) -> Tensor:
     """The hidden state that predicts each completion token, shape (tokens, D), from right-padded rows."""
     device = model.device
-    ids = pad_right([r.prompt_ids + r.ids for r in rollouts], pad_id).to(device)
+    ids = pad_right([(*r.prompt_ids, *r.ids) for r in rollouts], pad_id).to(device)
     starts = torch.tensor([[len(r.prompt_ids)] for r in rollouts], device=device)
     ends = torch.tensor([[len(r.prompt_ids) + len(r.ids)] for r in rollouts], device=device)
     position = torch.arange(ids.shape[1], device=device)[None]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -282,14 +282,10 @@ def gathered(mine: list[Rollout], prompts: int, samples: int) -> list[Rollout]:
     world = ranks.world_size()
     if world == 1:
         return mine
-    dealt = [[_rollout(values) for values in of_rank] for of_rank in ranks.gather([asdict(r) for r in mine])]
+    told = [vars(r) | {"ids": list(r.ids), "logprobs": list(r.logprobs)} for r in mine]
+    dealt = [[Rollout(**values) for values in of_rank] for of_rank in ranks.gather(told)]
     turns = [divmod(index, world) for index in range(prompts)]
     return [r for turn, owner in turns for r in dealt[owner][turn * samples : (turn + 1) * samples]]
-
-
-def _rollout(values: dict[str, Any]) -> Rollout:
-    """A rollout that has come from another rank as JSON."""
-    return Rollout(**values | {name: tuple(values[name]) for name in ("prompt_ids", "ids", "logprobs")})
 
 
 def _plain_logprobs(model: PreTrainedModel, prompt_ids: tuple[int, ...], ids: tuple[int, ...]) -> Sequence[float]:

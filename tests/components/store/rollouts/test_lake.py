@@ -48,7 +48,7 @@ def test_every_rollout_comes_back_with_all_it_carried(tmp_path):
         assert row.pop("num_tokens") == len(rollout.ids)
         assert dict(row.pop("rewards")) == rollout.rewards
         for name in ("prompt_ids", "ids", "logprobs"):
-            assert tuple(row.pop(name)) == getattr(rollout, name)
+            assert row.pop(name) == list(getattr(rollout, name))
         assert row == {name: getattr(rollout, name) for name in row}
         assert len(row) == 10
 
