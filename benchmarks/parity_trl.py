@@ -40,7 +40,7 @@ class Case:
 
 
 def cases() -> list[Case]:
-    from r1flow.components.training.rl.objectives import Loss
+    from r1flow.components.training.rl.loss import Loss
 
     grpo = Case("grpo", Loss(), {"loss_type": "grpo"})
     dr_grpo = Case(
@@ -142,8 +142,7 @@ def ours(case: Case, batch: Batch) -> tuple[list[float], float, list[list[float]
     import torch
 
     from r1flow.components.training.rl.advantage import batch_advantages
-    from r1flow.components.training.rl.objectives import Tokens, policy_loss
-    from r1flow.components.training.rl.weights import token_weights
+    from r1flow.components.training.rl.loss import Tokens, policy_loss, token_weights
 
     groups = [batch.rewards[i : i + G] for i in range(0, len(batch.rewards), G)]
     advantages = [a for row in batch_advantages(groups, case.advantage) for a in row]

@@ -1,4 +1,8 @@
-"""From rows of many lengths to padded tensors, wasting little: sort by length, cut by a budget of padded tokens."""
+"""From rows of many lengths to tensors, wasting little: padded rows of like length, and spans of one packed row.
+
+Rows are sorted by length and cut by a budget of padded tokens. Of a packed row attention alone, which works row by row,
+needs padded rows again: spans say where its documents lie.
+"""
 
 from collections.abc import Sequence
 
@@ -26,3 +30,27 @@ def pad_right(rows: Sequence[Sequence[int]], value: int) -> Tensor:
     """Rows as one tensor (rows, longest), filled with ``value`` behind each row's end."""
     longest = max(len(row) for row in rows)
     return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows], dtype=torch.long)
+
+
+def span_rows(spans: Sequence[tuple[int, int]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Spans (start, size) as indices (spans, longest), 0 where there is padding, and which of them are real."""
+    starts, sizes = (torch.tensor(column, device=device)[:, None] for column in zip(*spans, strict=True))
+    column = torch.arange(int(sizes.max()), device=device)[None]
+    real = column < sizes
+    return (starts + column) * real, real
+
+
+def real_places(real: Tensor) -> Tensor | None:
+    """Where the real ones lie among the flattened rows; None where all are."""
+    return None if bool(real.all()) else real.flatten().nonzero().squeeze(-1)
+
+
+def pick(tokens: Tensor, rows: Tensor) -> Tensor:
+    """(T, heads, size) to (rows, heads, width, size)."""
+    return tokens.index_select(0, rows.flatten()).unflatten(0, rows.shape).transpose(1, 2)
+
+
+def unpick(out: Tensor, kept: Tensor | None) -> Tensor:
+    """Back to (tokens, heads, size), row by row, without the padding."""
+    flat = out.transpose(1, 2).flatten(0, 1)
+    return flat if kept is None else flat.index_select(0, kept)

@@ -30,9 +30,9 @@ from r1flow.components.training.engines import machine, ranks
 from r1flow.components.training.engines.open import open_engine
 from r1flow.components.training.rl.asynchronous import AsyncTrainer
 from r1flow.components.training.rl.doctor import diagnose
+from r1flow.components.training.rl.loss import Loss
 from r1flow.components.training.rl.meter import reproducible
 from r1flow.components.training.rl.metrics import rollout_metrics
-from r1flow.components.training.rl.objectives import Loss
 from r1flow.components.training.rl.trainer import GrpoTrainer, Objective
 
 _log = logging.getLogger(__name__)

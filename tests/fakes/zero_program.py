@@ -17,7 +17,8 @@ from r1flow.components.sampling.transformers import tensors_digest
 from r1flow.components.training.engines import ranks
 from r1flow.components.training.engines.deepspeed import DeepSpeedEngine, Zero
 from r1flow.components.training.engines.single import SingleEngine
-from r1flow.components.training.rl.forward import completion_logprobs, frozen_logprobs, on
+from r1flow.components.training.rl.forward import completion_logprobs
+from r1flow.components.training.rl.frozen import frozen_logprobs, on
 from tests.fakes.tiny import make_rollout, tiny_model
 
 STEPS, SAVED_AT = 3, 2

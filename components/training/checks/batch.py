@@ -13,7 +13,7 @@ from r1flow.components.core.rollout import Rollout
 from r1flow.components.core.seeds import derive_seed
 from r1flow.components.sampling.base import Request, Sampling
 from r1flow.components.sampling.transformers import TransformersSampler
-from r1flow.components.training.rl.objectives import Loss
+from r1flow.components.training.rl.loss import Loss
 from r1flow.components.training.rl.update import Trained
 
 SIZE, GROUP = 64, 8

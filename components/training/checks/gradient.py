@@ -24,7 +24,7 @@ from r1flow.components.training.checks.batch import batch_for, draw_rollouts, ex
 from r1flow.components.training.engines import ranks
 from r1flow.components.training.engines.base import Engine, StepOutcome
 from r1flow.components.training.engines.open import open_engine
-from r1flow.components.training.rl.objectives import Loss, policy_loss
+from r1flow.components.training.rl.loss import Loss, policy_loss
 from r1flow.components.training.rl.update import Trained, flat_tokens, update_policy, weights
 
 BETAS = (0.0, 0.95)

@@ -9,7 +9,7 @@ needs and adds the next order after its update::
              sampler     1 by 0 | 2 by 0   | load 1, 3 by 1    | load 2, 4 by 2 ...
 
 The thread takes part in no collective: each rank's samples that rank's share, and the shares are gathered when the main
-thread takes the step. The objective for such data is the decoupled one: see :mod:`components.training.rl.objectives`.
+thread takes the step. The objective for such data is the decoupled one: see :mod:`components.training.rl.loss`.
 """
 
 import sys
@@ -22,7 +22,7 @@ from typing import Any
 from r1flow.components.core.errors import WeightSyncError
 from r1flow.components.core.rollout import Group, Rollout
 from r1flow.components.store.rollouts.pending import read_pending, write_pending
-from r1flow.components.training.rl.dynamic import Groups
+from r1flow.components.training.rl.batch import Groups
 from r1flow.components.training.rl.snapshot import Snapshot, serve_snapshot, take_snapshot
 from r1flow.components.training.rl.trainer import GrpoTrainer, gathered, grouped
 

@@ -13,11 +13,11 @@ from torch import Tensor
 from r1flow.components.core.rollout import Group
 from r1flow.components.training.engines import ranks
 from r1flow.components.training.engines.base import Engine
-from r1flow.components.training.rl.forward import frozen
+from r1flow.components.training.rl.frozen import frozen
+from r1flow.components.training.rl.loss import token_weights
 from r1flow.components.training.rl.ppo import gae, token_rewards, value_loss, whiten
 from r1flow.components.training.rl.update import Judged, Trained
 from r1flow.components.training.rl.value_model import completion_values
-from r1flow.components.training.rl.weights import token_weights
 
 
 @dataclass(frozen=True)

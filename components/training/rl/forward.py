@@ -1,18 +1,24 @@
-"""Log-probabilities of completions under a model: padded rows, or packed with every prompt once, by a fixed rule."""
+"""Log-probabilities of completions under a model: padded rows, or packed with every prompt once, by a fixed rule.
 
-from collections.abc import Callable, Sequence
-from typing import Any
+In the packed row every distinct prompt stands once, every completion behind it, without padding outside attention. The G
+completions of a prompt read the same keys and values of it, so its tokens pass through the model once, forward and
+backward; their gradients meet there. Projections and MLPs see exactly the tokens that count; attention alone is padded, in
+two calls per layer: prompts among themselves, completions over their prompt and themselves.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import Module
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import PreTrainedModel
 
-from r1flow.components.core.attention import open_attention
-from r1flow.components.core.batching import pad_right
+from r1flow.components.core.attention import open_attention, packed_states
+from r1flow.components.core.batching import pad_right, pick, real_places, span_rows, unpick
 from r1flow.components.core.rollout import Rollout
-from r1flow.components.training.engines import ranks
 from r1flow.components.training.rl.logprobs import token_logprobs
-from r1flow.components.training.rl.packed import Layout, packed_hidden
 
 PACK_BELOW = 0.9
 """Rollouts are packed where that leaves at most this share of the padded tokens (`benchmarks/grpo_vs_trl.py`)."""
@@ -68,47 +74,82 @@ def padded_hidden(model: PreTrainedModel, rollouts: Sequence[Rollout], *, pad_id
     return hidden[chosen]
 
 
-Run = Callable[..., Any]
-"""``run(function, *arguments, **named)`` is ``function(model, *arguments, **named)``: an engine's ``forward``, or ``on``."""
+@dataclass(frozen=True)
+class Layout:
+    """Where things lie in the packed row. Indices into it point anywhere (0) where attention has padding.
 
-
-def on(model: PreTrainedModel) -> Run:
-    """Functions applied to a model that no engine holds."""
-
-    def run(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        return function(model, *arguments, **named)
-
-    return run
-
-
-def frozen_logprobs(
-    run: Run, rollouts: Sequence[Rollout], *, pad_id: int, temperature: float, micro_tokens: int
-) -> list[Tensor]:
-    """Log-probabilities without a gradient, one tensor per rollout; each rank computes its share, all get all."""
-
-    def compute(part: list[Rollout]) -> Tensor:
-        logp, _ = run(completion_logprobs, part, pad_id=pad_id, temperature=temperature)
-        return logp
-
-    return frozen(compute, rollouts, micro_tokens=micro_tokens)
-
-
-@torch.no_grad()
-def frozen(
-    compute: Callable[[list[Rollout]], Tensor], rollouts: Sequence[Rollout], *, micro_tokens: int
-) -> list[Tensor]:
-    """What ``compute`` says of every completion token, without a gradient, one tensor per rollout.
-
-    ``compute`` answers flat over the rollouts of a micro-batch. Each rank computes its share, all get all.
+    ``ids``, ``positions`` (T,): prompts, then completions without their last token, which predicts nothing.
+    ``predictors`` (N,): for every completion token the place whose hidden state predicts it.
+    ``prompts`` (R, P) and ``answers`` (B, Q): the rows of the two attention calls; ``prompts_kept`` and ``answers_kept``
+    find the real ones among them again. ``keys`` (B, P + Q) and ``mask`` (B or 1, 1, Q, P + Q): what answers may see.
     """
-    found: dict[int, list[float]] = {}
-    like = torch.zeros(0)
-    lengths = [len(r.prompt_ids) + len(r.ids) for r in rollouts]
-    for turn in ranks.turns(lengths, micro_tokens, rank=ranks.rank(), world=ranks.world_size()):
-        part = [rollouts[i] for i in turn.rows]
-        like = compute(part)
-        if turn.counts:
-            values = like.split([len(r.ids) for r in part])
-            found |= {i: v.tolist() for i, v in zip(turn.rows, values, strict=True)}
-    everything = {i: v for of_rank in ranks.gather(list(found.items())) for i, v in of_rank}
-    return [like.new_tensor(everything[i]) for i in range(len(rollouts))]
+
+    ids: Tensor
+    positions: Tensor
+    predictors: Tensor
+    prompts: Tensor
+    prompts_kept: Tensor | None
+    answers: Tensor
+    answers_kept: Tensor | None
+    keys: Tensor
+    mask: Tensor
+
+    @staticmethod
+    def of(rollouts: Sequence[Rollout], device: torch.device) -> "Layout":
+        starts: dict[tuple[int, ...], int] = {}
+        ids: list[int] = []
+        for rollout in rollouts:
+            if rollout.prompt_ids not in starts:
+                starts[rollout.prompt_ids] = len(ids)
+                ids += rollout.prompt_ids
+        positions = [p for prompt in starts for p in range(len(prompt))]
+        answers: list[tuple[int, int]] = []
+        predictors: list[int] = []
+        for rollout in rollouts:
+            start, size = len(ids), max(0, len(rollout.ids) - 1)
+            end = starts[rollout.prompt_ids] + len(rollout.prompt_ids)
+            ids += rollout.ids[:-1]
+            positions += range(len(rollout.prompt_ids), len(rollout.prompt_ids) + size)
+            predictors += [end - 1, *range(start, start + size)][: len(rollout.ids)]
+            answers.append((start, size))
+        prompt_rows, prompts_real = span_rows([(start, len(prompt)) for prompt, start in starts.items()], device)
+        answer_rows, answers_real = span_rows(answers, device)
+        number = {prompt: row for row, prompt in enumerate(starts)}
+        row_of = torch.tensor([number[r.prompt_ids] for r in rollouts], device=device)
+        seen = prompts_real[row_of]
+        if bool(prompts_real.all()):
+            seen = seen[:1]  # one mask for all rows
+        width = answer_rows.shape[1]
+        causal = torch.ones(width, width, dtype=torch.bool, device=device).tril()
+        mask = torch.cat([seen[:, None].expand(-1, width, -1), causal.expand(len(seen), -1, -1)], dim=2)
+        return Layout(
+            ids=torch.tensor(ids, device=device),
+            positions=torch.tensor(positions, device=device),
+            predictors=torch.tensor(predictors, device=device, dtype=torch.long),
+            prompts=prompt_rows,
+            prompts_kept=real_places(prompts_real),
+            answers=answer_rows,
+            answers_kept=real_places(answers_real),
+            keys=torch.cat([prompt_rows[row_of], answer_rows], dim=1),
+            mask=mask[:, None],
+        )
+
+    def attend(self, module: Module, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+        """See :mod:`components.core.attention`; prompts among themselves, completions over prompt and themselves."""
+        q, k, v = (t[0].transpose(0, 1) for t in (query, key, value))
+        if q.is_cuda and q.shape[1] != k.shape[1]:  # masked and grouped has one kernel there: it writes out all scores
+            k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], dim=1) for t in (k, v))
+        grouped = q.shape[1] != k.shape[1]
+        prompts = (pick(q, self.prompts), pick(k, self.prompts), pick(v, self.prompts))
+        seen = scaled_dot_product_attention(*prompts, is_causal=True, scale=scaling, enable_gqa=grouped)
+        parts = [unpick(seen, self.prompts_kept)]
+        if self.answers.numel():
+            answers = (pick(q, self.answers), pick(k, self.keys), pick(v, self.keys))
+            seen = scaled_dot_product_attention(*answers, attn_mask=self.mask, scale=scaling, enable_gqa=grouped)
+            parts.append(unpick(seen, self.answers_kept))
+        return torch.cat(parts)[None]
+
+
+def packed_hidden(model: PreTrainedModel, layout: Layout) -> Tensor:
+    """The hidden state that predicts each completion token, shape (N, D); ``model`` must take ``attend``."""
+    return packed_states(model, layout.ids, layout.positions, layout.attend).index_select(0, layout.predictors)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from r1flow.components.core.rollout import Group
-from r1flow.components.training.rl.dynamic import teaches
+from r1flow.components.training.rl.batch import teaches
 
 
 def rollout_metrics(groups: Sequence[Group]) -> dict[str, float]:

@@ -20,13 +20,12 @@ from r1flow.components.sampling.proof import model_logprobs, prove_weights
 from r1flow.components.training.engines import ranks
 from r1flow.components.training.engines.base import Engine
 from r1flow.components.training.rl.advantage import Advantage, batch_advantages
-from r1flow.components.training.rl.batch import prompts_of_step
+from r1flow.components.training.rl.batch import Groups, fill_groups, prompts_of_step, teaches
 from r1flow.components.training.rl.critic import Critic, with_means
-from r1flow.components.training.rl.dynamic import Groups, fill_groups, teaches
-from r1flow.components.training.rl.forward import Run, frozen_logprobs, on
+from r1flow.components.training.rl.frozen import Run, frozen_logprobs, on
+from r1flow.components.training.rl.loss import Loss
 from r1flow.components.training.rl.meter import Meter
 from r1flow.components.training.rl.metrics import rollout_metrics
-from r1flow.components.training.rl.objectives import Loss
 from r1flow.components.training.rl.update import Trained, split_at_random, update_policy
 
 if TYPE_CHECKING:

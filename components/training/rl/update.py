@@ -13,8 +13,7 @@ from r1flow.components.core.rollout import Rollout
 from r1flow.components.training.engines import ranks
 from r1flow.components.training.engines.base import Engine
 from r1flow.components.training.rl.forward import completion_logprobs
-from r1flow.components.training.rl.objectives import SUMS, Loss, Tokens, policy_loss
-from r1flow.components.training.rl.weights import token_weights
+from r1flow.components.training.rl.loss import SUMS, Loss, Tokens, policy_loss, token_weights
 
 OF_THE_BATCH = ("kl", "clip_ratio/low", "clip_ratio/high")
 """Sums that are 0 for completions that are not computed; the others are means over the computed tokens alone."""

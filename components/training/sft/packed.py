@@ -15,7 +15,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import PreTrainedModel
 
 from r1flow.components.core.attention import packed_states
-from r1flow.components.core.spans import pick, real_places, span_rows, unpick
+from r1flow.components.core.batching import pick, real_places, span_rows, unpick
 from r1flow.components.training.sft.example import Example
 
 ALIKE = 64

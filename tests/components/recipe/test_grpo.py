@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from r1flow.components.programs.grpo import loss, objective
 from r1flow.components.recipe.grpo import GrpoConfig
 from r1flow.components.recipe.ppo import PpoConfig
-from r1flow.components.training.rl.objectives import Loss
+from r1flow.components.training.rl.loss import Loss
 
 ALGORITHMS = ["grpo", "dr_grpo", "dapo", "gspo", "cispo", "ppo"]
 

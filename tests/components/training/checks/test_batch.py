@@ -10,7 +10,7 @@ from r1flow.components.training.checks.batch import GROUP, LONGEST, SIZE, batch_
 from r1flow.components.training.checks.cases import settings
 from r1flow.components.training.checks.gradient import exact_model
 from r1flow.components.training.checks.small import small_model
-from r1flow.components.training.rl.objectives import Loss
+from r1flow.components.training.rl.loss import Loss
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from r1flow.components.training.checks.gradient import (
 from r1flow.components.training.checks.limits import GRADIENT
 from r1flow.components.training.checks.small import small_model
 from r1flow.components.training.engines.base import StepOutcome
-from r1flow.components.training.rl.objectives import policy_loss
+from r1flow.components.training.rl.loss import policy_loss
 from r1flow.components.training.rl.update import flat_tokens, weights
 from tests.fakes.pairwise import covering
 

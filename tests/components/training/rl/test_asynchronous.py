@@ -11,7 +11,7 @@ from r1flow.components.sampling.transformers import TransformersSampler
 from r1flow.components.training.engines.single import SingleEngine
 from r1flow.components.training.engines.state import load_state, save_state
 from r1flow.components.training.rl.asynchronous import AsyncTrainer
-from r1flow.components.training.rl.objectives import Loss
+from r1flow.components.training.rl.loss import Loss
 from r1flow.components.training.rl.trainer import GrpoTrainer
 from tests.components.training.rl.test_trainer import OBJECTIVE, ROWS, AsScorer, digest, score, walk
 from tests.fakes.tiny import EOS, PAD, tiny_model

@@ -1,4 +1,6 @@
-"""The data order: a pure function of (seed, step) that passes over every prompt before it repeats one."""
+"""The data order: a pure function of (seed, step) that passes over every prompt before it repeats one.
+
+Dynamic sampling: as many groups with signal as were wanted, or the bound."""
 
 from collections import Counter
 
@@ -8,7 +10,8 @@ from hypothesis import strategies as st
 
 from r1flow.components.core.errors import DataError
 from r1flow.components.core.schema import Row
-from r1flow.components.training.rl.batch import apportion, prompts_of_step
+from r1flow.components.training.rl.batch import apportion, fill_groups, prompts_of_step, teaches
+from tests.fakes.tiny import make_rollout
 
 
 def make_pool(skill, size):
@@ -89,3 +92,37 @@ def test_shares_add_up_to_the_whole_and_lie_within_one_of_the_exact_share(mixtur
     for skill, weight in mixture.items():
         assert abs(counts[skill] - num * weight / total) < 1 + 1e-6
         assert counts[skill] == 0 or weight > 0
+
+
+def group(*rewards):
+    return tuple(make_rollout([2], [3], reward=r) for r in rewards)
+
+
+def test_a_group_teaches_when_two_scored_rewards_differ():
+    assert teaches(group(1.0, 0.0, 0.0, 0.0))
+    assert not teaches(group(0.1, 0.1, None))
+    assert not teaches(group(None, 1.0))
+
+
+def test_without_rounds_the_steps_own_groups_are_all():
+    assert fill_groups(lambda number, num: [group(1.0, 1.0)] * num, 3, 0) == [group(1.0, 1.0)] * 3
+
+
+@settings(deadline=None)
+@given(st.lists(st.booleans(), max_size=80), st.integers(1, 8), st.integers(0, 6))
+def test_never_more_signal_than_wanted_and_never_more_rounds_than_allowed(signals, wanted, rounds):
+    asked = []
+
+    def draw(number, num):
+        start = sum(n for _, n in asked)
+        asked.append((number, num))
+        return [group(1.0, 0.0 if i < len(signals) and signals[i] else 1.0) for i in range(start, start + num)]
+
+    groups = fill_groups(draw, wanted, rounds)
+    good = sum(map(teaches, groups))
+    assert [number for number, _ in asked] == list(range(len(asked)))
+    assert asked[0] == (0, wanted)
+    assert len(asked) <= rounds + 1
+    assert good <= wanted
+    assert good == wanted or len(asked) == rounds + 1
+    assert len(groups) == sum(n for _, n in asked)

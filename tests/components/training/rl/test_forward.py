@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 import r1flow.components.training.rl.forward as module
 from r1flow.components.core.attention import NAME, open_attention
-from r1flow.components.training.rl.forward import completion_logprobs, frozen_logprobs, on, packing_pays
+from r1flow.components.training.rl.forward import completion_logprobs, packing_pays
 from tests.fakes.tiny import PAD, grouped_query_model, in_float64, make_rollout, plain_logprobs, tiny_model
 
 
@@ -88,12 +88,3 @@ def test_an_opened_model_attends_as_before_to_the_bit_and_is_saved_without_a_tra
         assert torch.equal(one, other)
     model.save_pretrained(tmp_path)
     assert NAME not in (tmp_path / "config.json").read_text()
-
-
-def test_frozen_log_probabilities_do_not_depend_on_the_budget():
-    model, rollouts = tiny_model(), make_rollouts()
-    whole = frozen_logprobs(on(model), rollouts, pad_id=PAD, temperature=1.0, micro_tokens=10**6)
-    pieces = frozen_logprobs(on(model), rollouts, pad_id=PAD, temperature=1.0, micro_tokens=20)
-    assert [len(p) for p in whole] == [len(r.ids) for r in rollouts]
-    for one, other in zip(whole, pieces, strict=True):
-        assert_close(one, other, atol=1e-5, rtol=0)

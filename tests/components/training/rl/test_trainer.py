@@ -14,9 +14,9 @@ from r1flow.components.sampling.base import Sampling
 from r1flow.components.sampling.digest import tensors_digest
 from r1flow.components.sampling.transformers import TransformersSampler
 from r1flow.components.training.engines.single import SingleEngine
+from r1flow.components.training.rl.loss import Loss
 from r1flow.components.training.rl.meter import reproducible
 from r1flow.components.training.rl.metrics import rollout_metrics
-from r1flow.components.training.rl.objectives import Loss
 from r1flow.components.training.rl.trainer import GrpoTrainer, Objective
 from tests.fakes.tiny import EOS, PAD, make_rollout, tiny_model
 

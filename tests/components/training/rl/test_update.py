@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from r1flow.components.training.rl.forward import completion_logprobs, frozen_logprobs, on
-from r1flow.components.training.rl.objectives import Loss
+from r1flow.components.training.rl.forward import completion_logprobs
+from r1flow.components.training.rl.frozen import frozen_logprobs, on
+from r1flow.components.training.rl.loss import Loss
 from r1flow.components.training.rl.update import Trained, split_at_random, update_policy
 from tests.fakes.tiny import EOS, LookingEngine, make_rollout, plain_logprobs, tiny_model
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r1flow.components.training.rl.correction import correction_weights
+from r1flow.components.training.rl.loss import correction_weights
 
 METHODS = {
     "tis": (0.0, 2.0),

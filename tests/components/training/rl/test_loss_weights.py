@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from r1flow.components.training.rl.weights import token_weights
+from r1flow.components.training.rl.loss import token_weights
 
 LENGTHS = st.lists(st.integers(0, 9), min_size=1, max_size=8)
 KINDS = ["sequence", "token", "constant"]

@@ -10,9 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from r1flow.components.training.rl.correction import correction_weights
-from r1flow.components.training.rl.objectives import SUMS, Loss, Tokens, policy_loss
-from r1flow.components.training.rl.weights import token_weights
+from r1flow.components.training.rl.loss import SUMS, Loss, Tokens, correction_weights, policy_loss, token_weights
 from tests.fakes.dual import Dual, greatest, least
 
 L_MAX = 12
