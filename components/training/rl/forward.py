@@ -9,6 +9,7 @@ two calls per layer: prompts among themselves, completions over their prompt and
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import Module
@@ -38,7 +39,7 @@ def completion_logprobs(
     an architecture that cannot be packed is padded.
     """
     head = model.get_output_embeddings().weight
-    targets = torch.tensor([token for r in rollouts for token in r.ids], dtype=torch.long, device=model.device)
+    targets = torch.tensor(np.concatenate([r.ids for r in rollouts]), dtype=torch.long, device=model.device)
     hidden = completion_hidden(model, rollouts, pad_id=pad_id, packed=packed)
     return token_logprobs(hidden, head, targets, temperature=temperature)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -119,7 +120,7 @@ def flat_tokens(part: Sequence[Trained], logp: Tensor, entropy: Tensor) -> Token
         logp=logp,
         entropy=entropy,
         old=torch.cat(old) if old else logp.detach(),
-        sampled=logp.new_tensor([p for t in part for p in t.rollout.logprobs]),
+        sampled=logp.new_tensor(np.concatenate([t.rollout.logprobs for t in part])),
         advantage=torch.cat(judged)
         if judged
         else logp.new_tensor([t.advantage for t in part]).repeat_interleave(lengths),
