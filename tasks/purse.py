@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from r1flow.components.core.cuda import describe_device, resolve_device
 from r1flow.components.core.devices import CORE, price_of, watts_of
 from r1flow.components.core.errors import BudgetExhausted, ConfigError
-from r1flow.components.core.models import describe_device, resolve_device
 from r1flow.components.core.spool import read_spool
 from r1flow.components.costs.bill import Rate, Spent, spent
 from r1flow.components.costs.ranks import ranks_of

@@ -19,8 +19,9 @@ from prefect import Task, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
+from r1flow.components.core.cuda import resolve_device
 from r1flow.components.core.errors import LeaseHeldError, LeaseLostError, StageFailed
-from r1flow.components.core.models import locate_model, resolve_device, stored_parameters
+from r1flow.components.core.models import locate_model, stored_parameters
 from r1flow.components.core.params import flatten
 from r1flow.components.core.spool import SpoolTail
 from r1flow.components.costs.bill import cost_metrics, kept_cost, stage_bill

@@ -6,7 +6,6 @@ Only safetensors are read and no code from a model's directory is ever run.
 import hashlib
 import json
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -148,19 +147,3 @@ def save_model(
     """An ordinary Hugging Face directory: config, safetensors, tokenizer, chat template; ``weights`` for the model's own."""
     model.save_pretrained(directory, safe_serialization=True, state_dict=None if weights is None else dict(weights))
     tokenizer.save_pretrained(directory)
-
-
-def describe_device() -> str:
-    """What programs will compute on, for people."""
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {os.cpu_count()} cores"
-
-
-def resolve_device(name: str) -> str:
-    """``auto`` is CUDA where torch finds one, else the CPU."""
-    if name != "auto":
-        return name
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

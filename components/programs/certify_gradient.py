@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
+from r1flow.components.core.cuda import resolve_device
 from r1flow.components.core.errors import NumericsError
-from r1flow.components.core.models import resolve_device
 from r1flow.components.processes.ranks import Layout, am_rank, run_ranks
 from r1flow.components.programs.grpo import loss
 from r1flow.components.programs.language_model import set_threads

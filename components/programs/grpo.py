@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
+from r1flow.components.core.cuda import resolve_device
 from r1flow.components.core.errors import ModelError
-from r1flow.components.core.models import load_model, resolve_device, save_model
+from r1flow.components.core.models import load_model, save_model
 from r1flow.components.core.rollout import Group
 from r1flow.components.core.schedule import learning_rate
 from r1flow.components.core.schema import Row

@@ -9,7 +9,8 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from r1flow.components.core.allocator import keep_memory
-from r1flow.components.core.models import load_model, load_tokenizer, resolve_device
+from r1flow.components.core.cuda import resolve_device
+from r1flow.components.core.models import load_model, load_tokenizer
 from r1flow.components.core.schema import Row
 from r1flow.components.data.chat import opens_thought, render
 from r1flow.components.programs.spec import Spec, model_dir

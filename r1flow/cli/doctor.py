@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
+from r1flow.components.core.cuda import describe_device
 from r1flow.components.core.errors import R1Error, UserError
-from r1flow.components.core.models import describe_device
 from r1flow.components.core.redact import redact
 from r1flow.components.recipe.settings import Settings
 from r1flow.components.store.objects import open_store

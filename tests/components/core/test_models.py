@@ -15,7 +15,6 @@ from r1flow.components.core.models import (
     load_model,
     load_tokenizer,
     locate_model,
-    resolve_device,
     save_model,
 )
 from r1flow.components.data.chat import TEMPLATES
@@ -150,8 +149,3 @@ def test_a_directorys_digest_changes_with_any_byte_and_any_name(model):
     changed = directory_digest(model)
     (model / "chat_template.jinja").rename(model / "other.jinja")
     assert len({before, changed, directory_digest(model)}) == 3
-
-
-def test_auto_is_resolved_and_a_named_device_is_kept():
-    assert resolve_device("cpu") == "cpu"
-    assert resolve_device("auto") in {"cpu", "cuda"}
