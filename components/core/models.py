@@ -25,28 +25,29 @@ BUILTIN = {
 HUB_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 
 
-def locate_model(source: str, revision: str | None = None, *, cache: Path | None = None) -> Path:
+def locate_model(
+    source: str, revision: str | None = None, *, cache: Path | None = None, setting: str = "base.source"
+) -> Path:
     """The local directory of ``source``: ``builtin:NAME``, a directory, or a hub id (downloaded; safetensors only).
 
-    Raises :class:`ModelError` naming what is missing and the mend.
+    Raises :class:`ModelError` naming the ``setting`` or the file, and the fix.
     """
     if source.startswith("builtin:"):
         name = source.removeprefix("builtin:")
         if name not in BUILTIN:
-            raise ModelError(f"base.source: no built-in model {name!r}; there are {', '.join(sorted(BUILTIN))}")
+            raise ModelError(f"{setting}: no built-in model {name!r}; there are {', '.join(sorted(BUILTIN))}")
         return check_model_directory(BUILTIN[name])
     path = Path(source).expanduser()
     if path.is_dir():
         return check_model_directory(path)
     if path.is_absolute() or source.startswith((".", "~")) or source.count("/") != 1:
         raise ModelError(
-            f"base.source: {source} is not a directory here; give a model directory or a hub id such as "
-            "Qwen/Qwen2.5-0.5B"
+            f"{setting}: {source} is not a directory here; give a model directory or a hub id such as Qwen/Qwen2.5-0.5B"
         )
-    return check_model_directory(_download(source, revision, cache))
+    return check_model_directory(_download(source, revision, cache, setting))
 
 
-def _download(source: str, revision: str | None, cache: Path | None) -> Path:
+def _download(source: str, revision: str | None, cache: Path | None, setting: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -54,7 +55,7 @@ def _download(source: str, revision: str | None, cache: Path | None) -> Path:
         return Path(snapshot_download(source, revision=revision, cache_dir=cache, allow_patterns=HUB_PATTERNS))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
-            f"base.source: hub model {source} (revision {revision or 'main'}) could not be fetched: {error}. Check the id "
+            f"{setting}: hub model {source} (revision {revision or 'main'}) could not be fetched: {error}. Check the id "
             "and the network, set HF_TOKEN for a gated model, or give a local model directory"
         ) from error
 

@@ -1,0 +1,142 @@
+"""Looks at start models: where they lie, what they are, whether tokenizer and prompt template work. Loads no weights.
+
+A model's files and its chat template are untrusted. Each look has a limit of processor time and, on Linux, one of memory,
+which the kernel enforces: past the first the process is ended, past the second an allocation fails. The note :data:`NOTE`
+then says what was being looked at (``r1flow.tasks.inspection`` reads it). A download is bounded by the supervisor alone.
+"""
+
+import hashlib
+import resource
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+
+from r1flow.components.core.errors import ModelError, UserError
+from r1flow.components.core.models import load_tokenizer, locate_model, stored_parameters
+from r1flow.components.data.chat import FROM_TOKENIZER, TEMPLATES, opens_thought, render, template_names
+from r1flow.components.recipe.section import Section
+
+NOTE = "looking_at.txt"
+"""In the work directory: the setting that is being looked at, and on the next line the fix."""
+QUESTION = "1+1"
+WIDTHS = {"float32": 4, "bfloat16": 2}
+MESSAGE_CHARS = 500
+
+
+class StartModel(Section):
+    """What is looked at: a recipe's start model with the prompt template that it is asked by."""
+
+    source: str
+    revision: str | None = None
+    template: str
+    dtype: Literal["float32", "bfloat16"] = "float32"
+
+
+class ModelFacts(Section):
+    """What was seen."""
+
+    directory: Path
+    """Where its files lie on this machine."""
+    model_type: str
+    parameters: int
+    """Stored numbers; tied ones are stored once."""
+    weight_bytes: int
+    """What they take in the recipe's dtype."""
+    vocabulary: int
+    """Tokens that the tokenizer knows."""
+    end_token: str
+    template_sha256: str
+    opens_thought: bool
+    """Whether the template itself writes the ``<think>``."""
+
+
+class Limits(Section):
+    """For each model: seconds of processor time, and bytes above what the process holds before it looks."""
+
+    cpu_s: float = 60.0
+    memory: int = 4 << 30
+
+
+def main(raw: dict[str, Any]) -> dict[str, Any]:
+    """Facts by name, for ``raw`` with ``models`` (:class:`StartModel` by name), ``limits`` and ``work``.
+
+    Raises :class:`ModelError`, or ``ConfigError`` for a template that does not exist, naming the setting and the fix.
+    """
+    models = {name: StartModel.model_validate(model) for name, model in raw["models"].items()}
+    work, limits = Path(raw["work"]), Limits.model_validate(raw["limits"])
+    return {name: _look(name, model, work, limits).model_dump(mode="json") for name, model in models.items()}
+
+
+def _look(name: str, model: StartModel, work: Path, limits: Limits) -> ModelFacts:
+    from transformers import AutoConfig
+
+    source, template = f"models.{name}.source", f"models.{name}.prompt.template"
+    with _looking_at(source, "check it, or give another model", work, limits):
+        directory = locate_model(model.source, model.revision, setting=source)
+        with _limited(limits):
+            model_type = str(AutoConfig.from_pretrained(directory, local_files_only=True).model_type)
+            parameters = stored_parameters(directory)
+            tokenizer = load_tokenizer(directory)
+    fix = f"name another: {', '.join(each for each in template_names() if each != model.template)}"
+    with _looking_at(template, fix, work, limits), _limited(limits):
+        text = _template(model.template, tokenizer)
+        if QUESTION not in render(model.template, QUESTION, tokenizer):
+            raise ModelError(f"template {model.template!r} leaves the question out of the prompt; {fix}")
+        thinks = opens_thought(model.template, tokenizer)
+    return ModelFacts(
+        directory=directory,
+        model_type=model_type,
+        parameters=parameters,
+        weight_bytes=parameters * WIDTHS[model.dtype],
+        vocabulary=len(tokenizer),
+        end_token=str(tokenizer.eos_token),
+        template_sha256=hashlib.sha256(text.encode()).hexdigest(),
+        opens_thought=thinks,
+    )
+
+
+def _template(name: str, tokenizer: Any) -> str:
+    """The template's own text."""
+    if name != FROM_TOKENIZER:
+        render(name, QUESTION)  # refuses a name that there is not
+        return (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8")
+    if not tokenizer.chat_template:
+        others = ", ".join(each for each in template_names() if each != FROM_TOKENIZER)
+        raise ModelError(f"the model has no chat template; name one of {others}")
+    return str(tokenizer.get_chat_template())
+
+
+@contextmanager
+def _looking_at(setting: str, fix: str, work: Path, limits: Limits) -> Iterator[None]:
+    """Whatever the block raises is a user error that begins with ``setting``."""
+    (work / NOTE).write_text(f"{setting}\n{fix}", encoding="utf-8")
+    try:
+        yield
+    except UserError as error:
+        raise type(error)(f"{setting}: {str(error).removeprefix(f'{setting}: ')}") from error
+    except MemoryError as error:
+        raise ModelError(f"{setting}: takes more than {limits.memory / 2**30:.3g} GiB of memory; {fix}") from error
+    except Exception as error:  # libraries raise what they like on a stranger's files
+        reason = f"{type(error).__name__}: {error}"[:MESSAGE_CHARS]
+        raise ModelError(f"{setting}: {reason}; {fix}") from error
+
+
+@contextmanager
+def _limited(limits: Limits) -> Iterator[None]:
+    """The block within ``limits``. Memory is what a process writes (RLIMIT_DATA): mapped weights do not count."""
+    if sys.platform == "linux":
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        room = psutil.Process().memory_info().data + limits.memory
+        resource.setrlimit(resource.RLIMIT_DATA, (room if soft == resource.RLIM_INFINITY else min(room, soft), hard))
+    signal.setitimer(signal.ITIMER_PROF, limits.cpu_s)  # SIGPROF has no handler here: it ends the process
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        if sys.platform == "linux":
+            resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))

@@ -1,0 +1,60 @@
+"""Start models, looked at in a supervised child: no file of theirs is opened, no template rendered in this process."""
+
+import shutil
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from r1flow.components.core.errors import ModelError, StageFailed
+from r1flow.components.processes.keeper import run_program
+from r1flow.components.processes.preload import ForkServer
+from r1flow.components.processes.workplace import own_directory
+from r1flow.components.programs.inspect_model import NOTE, Limits, ModelFacts
+
+PROGRAM = "r1flow.components.programs.inspect_model"
+HOURS = 12.0
+"""With all downloads: 200 GB at 5 MB/s."""
+LIMITS = Limits()
+
+
+def inspect(
+    models: Mapping[str, Mapping[str, Any]],
+    *,
+    work: Path,
+    server: ForkServer | None,
+    limits: Limits = LIMITS,
+    cancelled: threading.Event | None = None,
+) -> dict[str, ModelFacts]:
+    """What the start ``models`` are, by name; each is given as ``source``, ``revision``, ``template`` and ``dtype``.
+
+    A hub's model is downloaded. Raises :class:`ModelError` or ``ConfigError``, naming the setting and the fix, for a model that
+    cannot be used or goes past the ``limits``; :class:`StageFailed` where it was cancelled or nothing could be started.
+    ``work`` is a directory for this alone; it is kept where looking failed, with the log.
+    """
+    with own_directory(work) as directory:
+        (directory / NOTE).unlink(missing_ok=True)
+        spec = {
+            "models": {name: dict(model) for name, model in models.items()},
+            "limits": limits.model_dump(mode="json"),
+            "work": str(directory),
+        }
+        try:
+            found = run_program(
+                PROGRAM, spec, work=directory, server=server, timeout_s=HOURS * 3600, cancelled=cancelled
+            )
+        except StageFailed as error:
+            if (cancelled is not None and cancelled.is_set()) or not (directory / NOTE).exists():
+                raise
+            raise _blamed(error, directory / NOTE, limits) from error
+        shutil.rmtree(directory, ignore_errors=True)
+    return {name: ModelFacts.model_validate(facts) for name, facts in found.items()}
+
+
+def _blamed(error: StageFailed, note: Path, limits: Limits) -> ModelError:
+    """The child's end, laid to what it was looking at."""
+    setting, fix = note.read_text(encoding="utf-8").split("\n", 1)
+    reason = str(error).partition("\n")[0].removeprefix(f"{PROGRAM} ")
+    if "SIGPROF" in reason:
+        reason = f"was stopped after {limits.cpu_s:g} s of processor time"
+    return ModelError(f"{setting}: the process that looked at it {reason}; {fix}")
