@@ -1,11 +1,13 @@
 """Stages that make models."""
 
-from r1flow.components.core.models import directory_digest, locate_model
+from r1flow.components.core.digest import directory_digest
+from r1flow.components.core.models import locate_model
 from r1flow.components.recipe.recipe import BaseTrainingConfig, ModelConfig, Recipe
 from r1flow.components.recipe.stages import GrpoConfig, SftConfig
 from r1flow.components.rewards.custom import reward_digests
 from r1flow.components.store.manifest import ArtifactRef
 from r1flow.tasks.certify import Certificates
+from r1flow.tasks.session import current_session
 from r1flow.tasks.stage import Work, stage
 
 
@@ -14,7 +16,7 @@ def import_model(recipe: Recipe, name: str, source: ModelConfig) -> Work:
     """A start model as an artifact. A local directory is identified by its bytes, a hub id by its revision."""
     config: dict[str, object] = {"model": source.model_dump(mode="json")}
     directory = locate_model(source.source, source.revision)
-    config["digest"] = directory_digest(directory)
+    config["digest"] = directory_digest(directory, current_session().settings.cache)
     return Work(name, "import_model", recipe, config)
 
 

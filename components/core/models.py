@@ -3,7 +3,6 @@
 Only safetensors are read and no code from a model's directory is ever run.
 """
 
-import hashlib
 import json
 import math
 from pathlib import Path
@@ -91,16 +90,6 @@ def _refuse_code(path: Path) -> None:
         raise ModelError(f"{path.parent}: {path.name} is not a JSON object; fetch or save the model again")
     if "auto_map" in settings:
         raise ModelError(f"{path.parent}: {path.name} asks for code of its own (auto_map), which r1flow never runs")
-
-
-def directory_digest(directory: Path) -> str:
-    """sha256 over names and contents of a directory's files: a local model's identity in fingerprints."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in directory.rglob("*") if p.is_file()):
-        with path.open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-        digest.update(f"{path.relative_to(directory).as_posix()}\0{content}\n".encode())
-    return digest.hexdigest()
 
 
 def stored_parameters(directory: Path) -> int:
