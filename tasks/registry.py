@@ -9,7 +9,7 @@ from r1flow.components.evals.compare import problem_means
 from r1flow.components.evals.gate import Decision, decide
 from r1flow.components.recipe.recipe import Recipe
 from r1flow.components.recipe.stages import GateConfig
-from r1flow.components.store.artifact import find, materialize
+from r1flow.components.store.artifact import find, materialize, verify
 from r1flow.components.tracking.promotions import Promotion, append_promotion, promotions
 from r1flow.components.tracking.registry import Registry
 from r1flow.tasks.approval import Answer, as_list
@@ -41,6 +41,7 @@ def promote_model(recipe: Recipe, model: StageOutcome, evaluation: StageOutcome,
     promoted = decision.passed and answer.promote
     entry = reigning
     if promoted:
+        verify(session.store, model.ref)  # a reused model may not have been read in this run
         entry = append_promotion(
             session.store,
             name,

@@ -30,7 +30,7 @@ from r1flow.components.processes.keeper import run_program
 from r1flow.components.processes.workplace import own_directory
 from r1flow.components.recipe.recipe import Recipe
 from r1flow.components.sampling.auto import resolve_sampler
-from r1flow.components.store.artifact import find, materialize, publish, read_manifest, verify
+from r1flow.components.store.artifact import check, find, materialize, publish, read_manifest
 from r1flow.components.store.checkpoint import Checkpoints
 from r1flow.components.store.fingerprint import fingerprint
 from r1flow.components.store.lease import Lease
@@ -134,13 +134,13 @@ def _run(kind: str, version: str, work: Work, session: Session) -> StageOutcome:
     ref = find(session.store, kind, address)
     reused = ref is not None
     if ref is not None:
-        manifest = verify(session.store, ref)
+        manifest = check(session.store, ref)
         metrics, cost = manifest.metrics, kept_cost(manifest.provenance)
         _log_reused(session, work, kind, ref, metrics)
         _checkpoints(session, kind, address).clear()  # of a run that died between publication and tidying up
     else:
         ref, reused = _compute_once(kind, version, address, work, settings, session)
-        manifest = verify(session.store, ref) if reused else read_manifest(session.store, ref)
+        manifest = check(session.store, ref) if reused else read_manifest(session.store, ref)
         metrics, cost = manifest.metrics, kept_cost(manifest.provenance)
         if reused:
             _log_reused(session, work, kind, ref, metrics)

@@ -11,15 +11,23 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from r1flow.components.core.errors import DataError, IntegrityError, ObjectMissingError, StoreError
+from r1flow.components.core.errors import DataError, IntegrityError, ObjectMissingError, StoreError, StoreUnavailable
 from r1flow.components.store.failures import require_document
-from r1flow.components.store.files import FileEntry, download, scan, upload, verify_directory, verify_stored
+from r1flow.components.store.files import (
+    FileEntry,
+    check_stored,
+    download,
+    scan,
+    upload,
+    verify_directory,
+    verify_stored,
+)
 from r1flow.components.store.manifest import MANIFEST, ArtifactRef, Manifest, data_folder, manifest_key, read_at, ref_to
 from r1flow.components.store.objects import ObjectStore
 from r1flow.components.store.sealed import seal
@@ -29,12 +37,14 @@ __all__ = [
     "FileEntry",
     "Manifest",
     "all_artifacts",
+    "check",
     "find",
     "materialize",
     "publish",
     "read_manifest",
     "resolve",
     "verify",
+    "verify_all",
 ]
 
 _log = logging.getLogger(__name__)
@@ -83,7 +93,7 @@ def publish(
 
 
 def find(store: ObjectStore, kind: str, fingerprint: str) -> ArtifactRef | None:
-    """The published artifact of this fingerprint, or None. Its manifest is proved, its files are not (see verify)."""
+    """The published artifact of this fingerprint, or None. Its manifest is proved, its files are not (see check and verify)."""
     try:
         manifest, digest = read_at(store, manifest_key(kind, fingerprint))
     except ObjectMissingError:
@@ -99,6 +109,17 @@ def find(store: ObjectStore, kind: str, fingerprint: str) -> ArtifactRef | None:
 def read_manifest(store: ObjectStore, ref: ArtifactRef) -> Manifest:
     """The manifest that ``ref`` promises; IntegrityError when what lies there is another one or damaged."""
     return read_at(store, manifest_key(ref.kind, ref.fingerprint), ref.manifest_sha256)[0]
+
+
+def check(store: ObjectStore, ref: ArtifactRef) -> Manifest:
+    """That exactly the artifact's files lie there, with their sizes: enough for a stage that is reused and not read.
+
+    IntegrityError names the first that is missing, too much or of another size. What else may have become of their bytes is
+    found before they are used (materialize), or when somebody asks (verify).
+    """
+    manifest = read_manifest(store, ref)
+    check_stored(store, data_folder(manifest), manifest.files)
+    return manifest
 
 
 def verify(store: ObjectStore, ref: ArtifactRef) -> Manifest:
@@ -151,6 +172,29 @@ def all_artifacts(store: ObjectStore) -> list[tuple[ArtifactRef, Manifest]]:
     """Every published artifact, by kind and fingerprint. IntegrityError at the first damaged manifest."""
     read = (read_at(store, key) for key in _manifest_keys(store))
     return [(ref_to(store, manifest, digest), manifest) for manifest, digest in read]
+
+
+def verify_all(store: ObjectStore, kind: str | None = None) -> Iterator[tuple[str, StoreError | None]]:
+    """Every byte of every published artifact, or of a kind's: name by name (``kind/digits``) what is wrong first, or None.
+
+    A damaged manifest is one artifact's; StoreUnavailable ends it. DataError for a kind that has no artifact here.
+    """
+    keys = _manifest_keys(store)
+    chosen = [key for key in keys if kind in (None, key.split("/")[1])]
+    if kind is not None and not chosen:
+        kinds = ", ".join(sorted({key.split("/")[1] for key in keys})) or "none"
+        raise DataError(f"{store.uri} holds no artifact of kind {kind!r}; there are {kinds}")
+    for key in chosen:
+        name = "/".join(key.split("/")[1:3])
+        try:
+            manifest, _ = read_at(store, key)
+            verify_stored(store, data_folder(manifest), manifest.files)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            yield name, error
+        else:
+            yield name, None
 
 
 def resolve(store: ObjectStore, text: str) -> ArtifactRef:

@@ -103,24 +103,37 @@ def download(store: ObjectStore, prefix: str, entries: Sequence[FileEntry], into
     _each(get, entries)
 
 
-def verify_stored(store: ObjectStore, prefix: str, entries: Sequence[FileEntry], part: str = "") -> None:
-    """IntegrityError unless exactly these files lie below ``prefix``, in its folder ``part`` or all of it, byte for byte."""
+def check_stored(store: ObjectStore, prefix: str, entries: Sequence[FileEntry], part: str = "") -> None:
+    """IntegrityError unless exactly these files lie below ``prefix``, in its folder ``part`` or all of it, with their sizes.
+
+    One listing; no file is read.
+    """
+    sizes = store.sizes(prefix)
     expected = {f"{prefix}/{entry.path}" for entry in entries}
     below = f"{prefix}/{part}/" if part else f"{prefix}/"
-    extra = sorted({key for key in store.list(prefix) if key.startswith(below)} - expected)
+    extra = sorted({key for key in sizes if key.startswith(below)} - expected)
     if extra:
         raise IntegrityError(f"{store.uri}/{extra[0]} is not in the manifest; delete it")
+    for entry in entries:
+        key = f"{prefix}/{entry.path}"
+        if key not in sizes:
+            raise _missing(store, key, entry)
+        _require_size(f"{store.uri}/{key}", entry, sizes[key])
 
-    def check(entry: FileEntry) -> None:
+
+def verify_stored(store: ObjectStore, prefix: str, entries: Sequence[FileEntry], part: str = "") -> None:
+    """As :func:`check_stored`, and IntegrityError unless they are these files byte for byte."""
+    check_stored(store, prefix, entries, part)
+
+    def read(entry: FileEntry) -> None:
         key = f"{prefix}/{entry.path}"
         try:
-            digest, size = store.sha256(key), store.size(key)
+            digest = store.sha256(key)
         except ObjectMissingError as error:
             raise _missing(store, key, entry) from error
         _require(f"{store.uri}/{key}", entry, digest)
-        _require_size(f"{store.uri}/{key}", entry, size)
 
-    _each(check, entries)
+    _each(read, entries)
 
 
 def verify_directory(directory: Path, entries: Sequence[FileEntry]) -> None:

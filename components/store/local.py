@@ -105,6 +105,13 @@ class LocalStore:
                         (Path(folder) / name).unlink(missing_ok=True)
         return sorted(found)
 
+    def sizes(self, prefix: str = "") -> dict[str, int]:
+        found = {}
+        for key in self.list(prefix):
+            with suppress(ObjectMissingError):  # deleted since it was listed, or a link to nothing
+                found[key] = self.size(key)
+        return found
+
     def delete(self, key: str) -> None:
         target = self.local_path(key)
         with explaining("delete", self._name(key)), self._lock():

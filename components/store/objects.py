@@ -79,6 +79,10 @@ class ObjectStore(Protocol):
         """Keys below the folder ``prefix`` at any depth, sorted."""
         ...
 
+    def sizes(self, prefix: str = "") -> dict[str, int]:
+        """The same keys with their objects' sizes in bytes."""
+        ...
+
     def delete(self, key: str) -> None:
         """Remove the object; nothing happens when there is none."""
         ...
@@ -192,15 +196,20 @@ class S3Store:
             temporary.unlink(missing_ok=True)
 
     def list(self, prefix: str = "") -> Keys:
+        return sorted(self.sizes(prefix))
+
+    def sizes(self, prefix: str = "") -> dict[str, int]:
         base = self.root + (f"{safe_key(prefix)}/" if prefix else "")
-        found: Keys = []
+        found: dict[str, int] = {}
         more: dict[str, str] = {}
         while True:
             page = self._page(base, more)
-            names = (item["Key"] for item in page.get("Contents", []))
-            found += [name[len(self.root) :] for name in names if not name.endswith("/")]  # consoles make "folders"
+            objects = ((item["Key"], int(item["Size"])) for item in page.get("Contents", []))
+            found |= {
+                name[len(self.root) :]: size for name, size in objects if not name.endswith("/")
+            }  # consoles' "folders"
             if not page.get("IsTruncated"):
-                return sorted(found)
+                return found
             more = {"ContinuationToken": page["NextContinuationToken"]}
 
     def delete(self, key: str) -> None:

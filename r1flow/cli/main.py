@@ -64,6 +64,15 @@ def list_artifacts(kind: Annotated[str | None, typer.Argument(help="Only this ki
     list_all(kind)
 
 
+@app.command("verify-store")
+def verify_store(kind: Annotated[str | None, typer.Argument(help="Only this kind.")] = None) -> None:
+    """Read every byte in the store; a line for each damaged artifact, and exit code 1 where there is one."""
+    from r1flow.cli.store import verify_store as verify_artifacts
+
+    if not verify_artifacts(kind):
+        raise typer.Exit(1)
+
+
 @app.command()
 def show(
     what: Annotated[

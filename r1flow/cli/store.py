@@ -1,4 +1,4 @@
-"""``r1 ls``, ``show``, ``lineage``, ``report``: what is in the store."""
+"""``r1 ls``, ``show``, ``lineage``, ``report``, ``verify-store``: what is in the store."""
 
 import json
 
@@ -8,7 +8,15 @@ from rich.tree import Tree
 
 from r1flow.components.core.errors import DataError
 from r1flow.components.recipe.settings import Settings
-from r1flow.components.store.artifact import ArtifactRef, Manifest, all_artifacts, materialize, read_manifest, resolve
+from r1flow.components.store.artifact import (
+    ArtifactRef,
+    Manifest,
+    all_artifacts,
+    materialize,
+    read_manifest,
+    resolve,
+    verify_all,
+)
 from r1flow.components.store.objects import ObjectStore, open_store
 from r1flow.components.store.runs import summaries
 
@@ -70,6 +78,19 @@ def show_report(run_id: str) -> None:
         raise DataError(f"no report of run {run_id!r}; runs that have one: {known}")
     directory = materialize(store, ArtifactRef.model_validate(chosen[-1]), settings.cache)
     print(directory / "report.html")
+
+
+def verify_store(kind: str | None) -> bool:
+    """A line for every artifact with a damaged file, and one at the end; whether there is none."""
+    store = open_store(Settings().store_uri)
+    read = damaged = 0
+    for name, error in verify_all(store, kind):
+        read += 1
+        if error is not None:
+            damaged += 1
+            print(f"{name}: {error}", flush=True)
+    print(f"{read} artifacts in {store.uri}, {damaged or 'none'} damaged")
+    return not damaged
 
 
 def _grow(store: ObjectStore, tree: Tree, ref: ArtifactRef, seen: set[str]) -> None:

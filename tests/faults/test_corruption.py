@@ -11,12 +11,13 @@ import pyarrow as pa
 import pytest
 
 from r1flow.components.core.errors import IntegrityError, ObjectMissingError
-from r1flow.components.store.artifact import all_artifacts, find, materialize, publish, verify
+from r1flow.components.store.artifact import all_artifacts, check, find, materialize, publish, verify, verify_all
 from r1flow.components.store.manifest import ArtifactRef
 from r1flow.components.store.objects import ObjectStore, open_store
 from tests.conftest import Ran
 
 CASES = 200
+SAID = r"sha256 (expected \S{64}, found (\w{64}|none)|\w{64} expected, \d+ bytes found)"
 KINDS = (".safetensors", ".parquet", ".json", ".jsonl", ".arrow")
 Damage = Callable[[list[Path], random.Random], set[str]]
 
@@ -95,7 +96,13 @@ def test_every_corruption_is_found_before_use_and_its_file_named(store: ObjectSt
             message = str(caught.value)
             assert any(name in message for name in names), message
             if isinstance(caught.value, IntegrityError):
-                assert re.search(r"sha256 expected \S{64}, found (\w{64}|none)", message), message
+                assert re.search(SAID, message), message
+        unpublished = damage is delete and "MANIFEST.json" in names  # it is no artifact: its stage runs again
+        told = [] if unpublished else [str(error) for _, error in verify_all(store, ref.kind) if error]
+        assert unpublished or (len(told) == 1 and any(name in told[0] for name in names)), told
+        if damage in (truncate, delete) or "MANIFEST.json" in names:
+            with pytest.raises((IntegrityError, ObjectMissingError)):
+                check(store, ref)
         if "MANIFEST.json" in names and damage is not delete:
             with pytest.raises(IntegrityError, match=r"MANIFEST\.json is damaged"):
                 find(store, ref.kind, ref.fingerprint)

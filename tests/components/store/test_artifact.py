@@ -12,12 +12,14 @@ from r1flow.components.core.errors import ConfigError, DataError, IntegrityError
 from r1flow.components.store.artifact import (
     ArtifactRef,
     all_artifacts,
+    check,
     find,
     materialize,
     publish,
     read_manifest,
     resolve,
     verify,
+    verify_all,
 )
 from r1flow.components.store.objects import open_store
 from r1flow.components.store.sealed import seal
@@ -168,15 +170,55 @@ def test_missing_truncated_and_extra_files_are_named(store, work):
     (shard,) = store.root.rglob("1.bin")
     whole = shard.read_bytes()
     shard.unlink()
-    with pytest.raises(IntegrityError, match=r"1\.bin is missing: sha256 expected \w{64}"):
-        verify(store, ref)
+    for read in (check, verify):
+        with pytest.raises(IntegrityError, match=r"1\.bin is missing: sha256 expected \w{64}"):
+            read(store, ref)
     shard.write_bytes(whole[:-1])
-    with pytest.raises(IntegrityError, match=r"1\.bin is damaged: sha256 expected \w{64}, found \w{64}"):
-        verify(store, ref)
+    for read in (check, verify):
+        with pytest.raises(IntegrityError, match=r"1\.bin is damaged: 5000 bytes .* expected, 4999 bytes found"):
+            read(store, ref)
     shard.write_bytes(whole)
     (shard.parent / "stray").write_bytes(b"")
-    with pytest.raises(IntegrityError, match="stray is not in the manifest"):
-        verify(store, ref)
+    for read in (check, verify):
+        with pytest.raises(IntegrityError, match="stray is not in the manifest"):
+            read(store, ref)
+
+
+def test_a_check_reads_no_file_and_no_link_passes_it(store, work, monkeypatch):
+    ref = put(store, work)
+    (shard,) = store.root.rglob("1.bin")
+    flip(shard, 7)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store), "sha256", lambda self, key: pytest.fail(f"{key} was read"))
+        assert check(store, ref) == read_manifest(store, ref)
+    shard.rename(work / "elsewhere")
+    shard.symlink_to(work / "elsewhere")
+    with pytest.raises(IntegrityError, match=r"1\.bin is a symlink"):
+        check(store, ref)
+    shard.unlink()
+    shard.symlink_to(work / "nowhere")
+    with pytest.raises(IntegrityError, match=r"1\.bin is missing"):
+        check(store, ref)
+
+
+def test_all_artifacts_are_verified_whatever_is_wrong_with_one(store, work):
+    put(store, work)
+    put(store, work, fingerprint="1" * 64)
+    put(store, work, fingerprint="2" * 64, kind="data")
+    assert list(verify_all(store)) == [
+        (f"data/{'2' * 16}", None),
+        (f"model/{FINGERPRINT[:16]}", None),
+        (f"model/{'1' * 16}", None),
+    ]
+    flip(next((store.root / "artifacts" / "data").rglob("MANIFEST.json")), 5)
+    flip(next((store.root / "artifacts" / "model" / FINGERPRINT[:16]).rglob("2.bin")), 5)
+    errors = dict(verify_all(store))
+    assert "MANIFEST.json is damaged" in str(errors[f"data/{'2' * 16}"])
+    assert "2.bin is damaged" in str(errors[f"model/{FINGERPRINT[:16]}"])
+    assert errors[f"model/{'1' * 16}"] is None
+    assert list(dict(verify_all(store, "data"))) == [f"data/{'2' * 16}"]
+    with pytest.raises(DataError, match="no artifact of kind 'modle'; there are data, model"):
+        list(verify_all(store, "modle"))
 
 
 def test_swapped_files_are_found(store, work):

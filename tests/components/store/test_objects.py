@@ -52,6 +52,8 @@ def test_what_is_created_can_be_read_listed_measured_and_deleted(store):
     assert store.local_path("a/b.bin").read_bytes() == b"hello"
     assert store.list() == store.list("a") == ["a/b.bin"]
     assert store.list("b") == []
+    assert store.sizes() == store.sizes("a") == {"a/b.bin": 5}
+    assert store.sizes("b") == {}
     store.delete("a/b.bin")
     store.delete("a/b.bin")
     assert store.list() == []

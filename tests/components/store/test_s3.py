@@ -21,7 +21,7 @@ from r1flow.components.core.errors import (
 from r1flow.components.evals.lake.query import open_lake
 from r1flow.components.evals.lake.tables import sources
 from r1flow.components.store import objects
-from r1flow.components.store.artifact import all_artifacts, find, materialize, publish, resolve, verify
+from r1flow.components.store.artifact import all_artifacts, check, find, materialize, publish, resolve, verify
 from r1flow.components.store.checkpoint import Checkpoints
 from r1flow.components.store.lease import Lease
 from r1flow.components.store.objects import open_store
@@ -103,6 +103,7 @@ def test_objects_are_created_once_read_listed_swapped_and_deleted(store):
     assert store.create("ab/c", b"")
     assert store.list("a") == ["a/b ä?.bin"]
     assert store.list() == ["a/b ä?.bin", "ab/c"]
+    assert store.sizes() == {"a/b ä?.bin": 5, "ab/c": 0}
     assert store.sha256("ab/c") == hashlib.sha256(b"").hexdigest()
     assert not store.swap("ab/c", b"x", b"y")
     assert not store.swap("nothing", b"x", b"y")
@@ -303,10 +304,17 @@ def test_a_flipped_byte_in_the_bucket_is_named_and_never_reaches_the_cache(store
     verify(store, ref)
 
 
+def test_a_check_asks_for_the_manifest_and_one_listing(store, proxy, work):
+    ref = put(store, work)
+    before = proxy.count(method="GET"), proxy.count(method="HEAD")
+    check(store, ref)
+    assert (proxy.count(method="GET"), proxy.count(method="HEAD")) == (before[0] + 2, before[1])
+
+
 def test_a_lost_object_is_named(store, work, tmp_path):
     ref = put(store, work)
     store.delete(next(key for key in store.list() if key.endswith("weights.bin")))
-    for read in (verify, lambda *at: materialize(*at, tmp_path / "cache")):
+    for read in (check, verify, lambda *at: materialize(*at, tmp_path / "cache")):
         with pytest.raises(IntegrityError, match=r"weights\.bin is missing: sha256 expected \w{64}"):
             read(store, ref)
 
