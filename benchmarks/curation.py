@@ -31,7 +31,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 SIZES = (100_000, 300_000, 1_000_000)
 PROBLEMS = 2000
@@ -193,6 +192,8 @@ def measured(path: Path, workers: int, *, with_suite: bool) -> dict[str, Any]:
 
 def watched(command: list[str]) -> dict[str, Any]:
     """The JSON of the last line that ``command`` prints, with its tree's ``peak`` and ``cpu`` seconds."""
+    from tests.processes import family, told
+
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     peak = 0
     spent: dict[int, float] = {}  # by process: workers that nobody waits for are in no parent's sum
@@ -200,16 +201,9 @@ def watched(command: list[str]) -> dict[str, Any]:
     def look() -> None:
         nonlocal peak
         while process.poll() is None:
-            total = 0
-            try:
-                tree = psutil.Process(process.pid)
-                for member in (tree, *tree.children(recursive=True)):
-                    total += member.memory_info().rss
-                    times = member.cpu_times()
-                    spent[member.pid] = times.user + times.system
-            except psutil.NoSuchProcess:
-                pass  # a worker that has ended meanwhile: the next look counts without it
-            peak = max(peak, total)
+            looks = told(family(process.pid), lambda member: (member.memory_info().rss, member.cpu_times()))
+            spent.update({member.pid: times.user + times.system for member, (_, times) in looks.items()})
+            peak = max(peak, sum(rss for rss, _ in looks.values()))
             time.sleep(0.1)
 
     watcher = threading.Thread(target=look)

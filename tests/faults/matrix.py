@@ -20,7 +20,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -30,6 +29,7 @@ from r1flow.components.store.objects import ObjectStore, open_store
 from r1flow.components.tracking.promotions import promotions
 from r1flow.components.tracking.registry import Registry
 from tests.faults.killer import POINTS, lines
+from tests.processes import with_variable
 from tests.runs import ROOT, command, environment, run_recipe
 
 SITE = Path(__file__).parent / "killing"
@@ -102,15 +102,8 @@ def _gone(log: Path) -> float:
 
 
 def survivors(log: Path) -> list[str]:
-    """Processes that have inherited this chain's orders, whatever their parents and sessions are."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("R1_KILL_LOG") == str(log) and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(f"{process.pid} {process.cmdline()}")
-        except (psutil.NoSuchProcess, psutil.AccessDenied):  # it has just ended, or belongs to somebody else
-            continue
-    return found
+    """Processes that have inherited this chain's orders."""
+    return [f"{process.pid} {line}" for process, line in with_variable("R1_KILL_LOG", str(log)).items()]
 
 
 def named(summary: dict[str, Any]) -> Stages:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import psutil
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from r1flow.components.core.spool import read_spool
+from tests.processes import descendants, kill, survivors, wait_until, with_variable
 from tests.runs import ROOT, environment
 
 BIN = Path(sys.executable).parent
@@ -56,15 +56,9 @@ class Platform:
 
     def family(self) -> dict[int, str]:
         """Every process of a flow run: what has this home in its environment, the worker and its server apart."""
-        found = {}
-        for process in psutil.process_iter(["pid", "cmdline", "status"]):
-            try:
-                ours = process.environ().get("R1_HOME") == str(self.home) and process.info["status"] != "zombie"
-            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-                continue
-            if ours and process.pid not in (self.worker.pid, self.server.pid, os.getpid()):
-                found[process.pid] = " ".join(process.info["cmdline"] or [])[:120]
-        return found
+        apart = (self.worker.pid, self.server.pid, os.getpid())
+        found = with_variable("R1_HOME", str(self.home)).items()
+        return {process.pid: " ".join(line)[:120] for process, line in found if process.pid not in apart}
 
 
 @contextmanager
@@ -85,7 +79,7 @@ def platform(home: Path) -> Iterator[Platform]:
 
     def serve() -> subprocess.Popen[bytes]:
         started = _start(["prefect", "server", "start", "--port", str(port)], server_env, home.parent / "server.log")
-        await_(lambda: _answers(port), 120, "the Prefect server did not start")
+        wait_until(lambda: _answers(port), 120, "the Prefect server did not start")
         return started
 
     running: Platform | None = None
@@ -110,13 +104,6 @@ def training_step(home: Path, step: int) -> bool:
     return any(row.step >= step for path in home.glob("work/grpo-*/metrics.jsonl") for row in read_spool(path))
 
 
-def await_(condition: Callable[[], object], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-
-
 def _start(argv: list[str], env: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
     command = [str(BIN / argv[0]), *argv[1:]]
     with log.open("ab") as out:
@@ -135,16 +122,13 @@ def _answers(port: int) -> bool:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    family = [process.pid]
+    family = descendants(process.pid)
     try:
-        family += [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=20)
-    except (psutil.NoSuchProcess, ProcessLookupError):
+    except ProcessLookupError:
         pass
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(timeout=20)
-    for pid in family:
-        if psutil.pid_exists(pid):
-            os.kill(pid, signal.SIGKILL)
+    kill(left.pid for left in survivors(family, 0))

@@ -9,7 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from r1flow.components.core.models import BUILTIN
@@ -17,6 +16,7 @@ from r1flow.components.core.spool import read_spool
 from r1flow.components.data.files import dump_rows
 from r1flow.components.data.sources import tiny_rows
 from r1flow.components.store.rollouts import lake
+from tests.processes import descendants, survivors
 from tests.runs import ROOT, environment
 
 pytestmark = pytest.mark.slow
@@ -76,12 +76,11 @@ def kill_after(spec: Path, step: int) -> None:
         assert process.poll() is None, (spec.parent / "log.txt").read_text()[-3000:]
         assert time.monotonic() < end, f"step {step} was not reached"
         time.sleep(0.02)
-    children = psutil.Process(process.pid).children(recursive=True)
-    assert children, "the sampler has a process of its own"
+    family = descendants(process.pid)
+    assert family, "the sampler has a process of its own"
     os.kill(process.pid, signal.SIGKILL)
     process.wait(30)
-    _, alive = psutil.wait_procs(children, timeout=10)
-    assert not alive
+    assert survivors(family, 10) == []
 
 
 def content(home: Path) -> dict[str, bytes]:

@@ -4,10 +4,9 @@ import signal
 import subprocess
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.faults.platform import await_
+from tests.processes import descendants, survivors, wait_until
 from tests.runs import ROOT, command, environment
 
 STEPS = 4000  # minutes: nothing but the signal can end such a stage in time
@@ -30,8 +29,8 @@ def test_a_signal_ends_stages_that_run_side_by_side(tmp_path: Path, number: sign
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
-        await_(lambda: _at_work(tmp_path) == 2, 240, "two RL stages did not start")
-        family = psutil.Process(running.pid).children(recursive=True)
+        wait_until(lambda: _at_work(tmp_path) == 2, 240, "two RL stages did not start")
+        family = descendants(running.pid)
         running.send_signal(number)
         said, _ = running.communicate(timeout=END_S)
     finally:
@@ -39,8 +38,7 @@ def test_a_signal_ends_stages_that_run_side_by_side(tmp_path: Path, number: sign
     assert running.returncode == code, said
     assert "Traceback" not in said
     assert number != signal.SIGINT or "the same command goes on from the last checkpoint" in said
-    _, alive = psutil.wait_procs(family, timeout=5)
-    assert not alive
+    assert survivors(family, 5) == []
 
 
 def _at_work(home: Path) -> int:

@@ -6,19 +6,18 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from r1flow.components.core.errors import ConfigError, DataError, StageFailed, StoreUnavailable
 from r1flow.components.processes.keeper import run_program
 from r1flow.components.processes.preload import ForkServer
+from tests.processes import alive, children, descendants, kill, survivors, wait_until
 
 ACTS = "tests.faults.acts"
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,25 +40,6 @@ def run(work: Path, server: ForkServer | None, do: str, **rest: Any) -> dict[str
     names = ("timeout_s", "poll", "cancelled")
     keeper = {"timeout_s": 60.0} | {name: rest.pop(name) for name in names if name in rest}
     return run_program(ACTS, {"do": do, **rest}, work=work, server=server, poll_every_s=0.05, **keeper)
-
-
-def wait_until(condition: Callable[[], object], limit_s: float = 20.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.02)
-
-
-def alive(pids: list[int]) -> list[int]:
-    """Those of ``pids`` that run; a zombie does not."""
-    found = []
-    for pid in pids:
-        try:
-            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-                found.append(pid)
-        except psutil.NoSuchProcess:
-            continue
-    return found
 
 
 def everyone(pids: Path) -> list[int]:
@@ -206,8 +186,8 @@ def test_a_killed_warden_takes_the_program_along(tmp_path: Path, server: ForkSer
     pids = tmp_path / "pids"
 
     def poll() -> None:
-        if pids.exists() and alive([told := json.loads(pids.read_text())["warden"]]):
-            os.kill(told, signal.SIGKILL)
+        if pids.exists():
+            kill(alive([json.loads(pids.read_text())["warden"]]))
 
     with pytest.raises(StageFailed, match="so is the process that watched over it"):
         run(tmp_path, server, "stop_politely", pids=str(pids), note=str(tmp_path / "note"), poll=poll)
@@ -238,22 +218,22 @@ def start_flow(mode: str, tmp_path: Path) -> subprocess.Popen[bytes]:
 def test_nothing_survives_the_flow_process(tmp_path: Path, mode: str, number: signal.Signals) -> None:
     flow = start_flow(mode, tmp_path)
     wait_until((tmp_path / "pids").exists)
-    family = [process.pid for process in psutil.Process(flow.pid).children(recursive=True)]
-    assert set(everyone(tmp_path / "pids")) <= set(family)
+    family = descendants(flow.pid)
+    assert set(everyone(tmp_path / "pids")) <= {process.pid for process in family}
     flow.send_signal(number)
     if number == signal.SIGINT:  # the flow itself stops the tree, with the grace that the keeper grants
         flow.wait(20)
-    wait_until(lambda: not alive(family), SOON_S)
+    assert survivors(family, SOON_S) == []
     flow.wait(20)
 
 
 def test_a_server_that_is_still_importing_does_not_survive_the_flow_process(tmp_path: Path) -> None:
     flow = start_flow("importing", tmp_path)
     wait_until((tmp_path / "importing").exists)
-    [server] = psutil.Process(flow.pid).children()
+    [server] = children(flow.pid)
     flow.kill()
     flow.wait(20)
-    wait_until(lambda: not alive([server.pid]), SOON_S)
+    assert survivors([server], SOON_S) == []
 
 
 def test_two_programs_run_at_once_from_two_threads(tmp_path: Path, server: ForkServer | None) -> None:
@@ -305,12 +285,12 @@ def test_a_cancel_does_not_wait_for_the_imports(tmp_path: Path) -> None:
 
 
 def test_a_server_that_was_killed_is_started_anew(tmp_path: Path) -> None:
-    before = set(psutil.Process().children())
+    before = set(children())
     with closing(ForkServer.start([])) as server:
-        [process] = set(psutil.Process().children()) - before
+        [process] = set(children()) - before
         server.ready()
         process.kill()
-        wait_until(lambda: not alive([process.pid]))
+        assert survivors([process], SOON_S) == []
         assert run(tmp_path, server, "answer", number=2)["double"] == 4
 
 

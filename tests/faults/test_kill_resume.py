@@ -8,11 +8,11 @@ import subprocess
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from r1flow.components.core.spool import read_spool
 from r1flow.components.tracking.client import find_run
+from tests.processes import descendants, survivors
 from tests.runs import ROOT, command, environment, run_recipe
 
 SETTINGS = ["flow='r1_zero'", "r1_zero.steps=12", "r1_zero.checkpoint_every=3", "r1_zero.min_pass_rate=0.0"]
@@ -52,13 +52,10 @@ def _kill_after(home: Path, step: int, algorithm: list[str]) -> None:
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline, f"step {step} was not reached"
         time.sleep(0.02)
-    family = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
+    family = descendants(process.pid)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(timeout=30)
-    gone = time.monotonic() + 5
-    while survivors := [pid for pid in family if psutil.pid_exists(pid)]:
-        assert time.monotonic() < gone, f"still alive after 5 s: {survivors}"
-        time.sleep(0.05)
+    assert survivors(family, 5) == []
 
 
 def _weights(home: Path) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """Ranks as real processes under the keeper: one that fails is named and ends all, and none survives the flow."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -11,12 +10,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from r1flow.components.core.errors import ConfigError, StageFailed
 from r1flow.components.processes.keeper import run_program
 from r1flow.components.processes.ranks import Layout, launcher_command
+from tests.processes import alive, descendants, kill, survivors, wait_until
 
 ACTS = "tests.faults.rank_acts"
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,21 +28,10 @@ def run(place: Path, do: str, poll: Callable[[], None] | None = None, **rest: An
     return run_program(ACTS, spec, work=place / "keeper", server=None, timeout_s=120, poll=poll, poll_every_s=0.05)
 
 
-def wait_until(condition: Callable[[], object], limit_s: float = 60.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.02)
-
-
 def pids(place: Path) -> list[int]:
     """Of both ranks, once both have told."""
     files = [place / f"pid-{rank}" for rank in (0, 1)]
     return [int(file.read_text()) for file in files] if all(file.exists() for file in files) else []
-
-
-def alive(numbers: list[int]) -> list[int]:
-    return [n for n in numbers if psutil.pid_exists(n) and psutil.Process(n).status() != psutil.STATUS_ZOMBIE]
 
 
 def free_port() -> int:
@@ -78,7 +66,7 @@ def test_the_death_of_a_rank_ends_one_that_is_deaf_within_five_seconds(tmp_path:
     def kill_rank_1() -> None:
         if alive(both := pids(tmp_path)):
             time.sleep(0.2)  # until rank 0 has gone deaf
-            os.kill(both[1], signal.SIGKILL)
+            kill(both[1:])
             wait_until(lambda: not alive(both), SOON_S)
 
     with pytest.raises(StageFailed, match=r"rank 1 of tests\.faults\.rank_acts was killed by SIGKILL"):
@@ -131,17 +119,16 @@ def test_no_rank_survives_the_flow_or_its_warden_by_five_seconds(tmp_path: Path,
         stderr=subprocess.DEVNULL,
     )
     wait_until(lambda: pids(tmp_path))
-    family = psutil.Process(flow.pid).children(recursive=True)
+    family = descendants(flow.pid)
     assert set(pids(tmp_path)) <= {process.pid for process in family}
     (flow if victim == "flow" else family[0]).kill()
-    wait_until(lambda: not alive([process.pid for process in family]), SOON_S)
+    assert survivors(family, SOON_S) == []
     flow.wait(20)
 
 
 def test_under_torchrun_too_a_killed_rank_ends_the_others_and_is_named(tmp_path: Path) -> None:
     def kill_rank_1() -> None:
-        if (both := pids(tmp_path)) and alive(both[1:]):
-            os.kill(both[1], signal.SIGKILL)
+        kill(alive(pids(tmp_path)[1:]))
 
     with pytest.raises(StageFailed, match=r"rank 1 of tests\.faults\.rank_acts was killed by SIGKILL") as caught:
         run(tmp_path, "vanish", kill_rank_1, rendezvous=f"127.0.0.1:{free_port()}")

@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.pool.pool import Batch, Job, ScoringPool
 from tests.conftest import need_program
 from tests.faults.hostile import HOSTILE, ORDINARY
+from tests.processes import children, descendants, kill, lives, survivors, told, wait_until
 from tests.runs import ROOT
 
 UNGUARDED = "tests.faults.scoring_judges:unguarded"
@@ -71,21 +71,8 @@ def unguarded() -> Iterator[ScoringPool]:
 
 
 def workers(of: int | None = None) -> list[psutil.Process]:
-    found = []
-    for process in psutil.Process(of).children():
-        try:
-            if WORKER in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except (psutil.NoSuchProcess, psutil.ZombieProcess):
-            continue
-    return found
-
-
-def wait_until(condition: Callable[[], object], limit_s: float = 30.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.02)
+    lines = told(children(of), lambda process: process.cmdline())
+    return [process for process, line in lines.items() if WORKER in line]
 
 
 def test_there_are_at_least_forty_hostile_answers() -> None:
@@ -189,8 +176,7 @@ def test_workers_that_are_killed_from_outside_cost_no_verdict(guarded: ScoringPo
     batch = guarded.submit([each for each, _ in jobs])
     for share in (0.1, 0.3, 0.5, 0.7):
         wait_until(lambda share=share: sum(second > 0 for second in batch.seconds) > share * len(jobs), 120)
-        for process in workers():
-            process.kill()
+        kill(process.pid for process in workers())
     check(jobs, batch.result(500))
 
 
@@ -247,8 +233,7 @@ def test_no_worker_survives_its_parent(tmp_path: Path, first: str, number: signa
     family = workers(parent.pid)
     parent.send_signal(number)
     parent.wait(20)
-    _, alive = psutil.wait_procs(family, 5)
-    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    assert survivors(family, 5) == []
 
 
 def test_a_stopped_parent_does_not_keep_a_worker_over_its_clock(tmp_path: Path) -> None:
@@ -261,7 +246,7 @@ def test_a_stopped_parent_does_not_keep_a_worker_over_its_clock(tmp_path: Path) 
         wait_until(note.exists)
         parent.send_signal(signal.SIGSTOP)
         pid = int(note.read_text())
-        wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, 5)
+        wait_until(lambda: not lives(pid), 5)
     finally:
         parent.kill()
         parent.wait(20)
@@ -324,11 +309,8 @@ ScoringPool(1).score([program_job(ENDLESS)])
 
 def family_with_a_program(pid: int) -> list[psutil.Process]:
     """All descendants, once the program that is judged runs among them."""
-    found = psutil.Process(pid).children(recursive=True)
-    try:
-        return found if any("bwrap" in process.name() for process in found) and len(found) > 3 else []
-    except psutil.NoSuchProcess:
-        return []
+    names = told(descendants(pid), lambda process: process.name())
+    return [*names] if any("bwrap" in name for name in names.values()) and len(names) > 3 else []
 
 
 @pytest.mark.parametrize("victim", ["parent", "worker"])
@@ -343,8 +325,7 @@ def test_a_program_does_not_survive_the_worker_that_judges_it_nor_its_parent(vic
         else:
             [worker] = workers(parent.pid)
             worker.kill()
-        _, alive = psutil.wait_procs(family, 5)
-        assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+        assert survivors(family, 5) == []
     finally:
         parent.kill()
         parent.wait(20)

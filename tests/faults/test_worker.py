@@ -4,12 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
@@ -17,7 +15,8 @@ from prefect.states import Cancelling
 
 from r1flow.components.core.spool import read_spool
 from r1flow.components.store.liveness import run_tag
-from tests.faults.platform import Platform, await_, platform, training_step
+from tests.faults.platform import Platform, platform, training_step
+from tests.processes import wait_until
 from tests.runs import ROOT, command, environment
 
 LONG: dict[str, Any] = {"preset": "smoke", "flow": "r1_zero", "r1_zero": {"steps": 400, "min_pass_rate": 0.0}}
@@ -41,7 +40,7 @@ def test_cancelled_in_the_ui_under_a_worker(here: Platform) -> None:
     run = _training(here, "zero_only/smoke", seed=1)
     _cancel(here, run)
     _all_gone(here)
-    await_(lambda: here.state(run) == "Cancelled", 60, "the flow run is not Cancelled")
+    wait_until(lambda: here.state(run) == "Cancelled", 60, "the flow run is not Cancelled")
     assert _tracked(here, run) <= {"FAILED", "KILLED"}
 
 
@@ -49,11 +48,11 @@ def test_cancelled_under_serve(here: Platform) -> None:
     env = {**environment(here.home), "PREFECT_API_URL": here.url}
     serving = subprocess.Popen([sys.executable, "-c", SERVE], env=env, cwd=ROOT, start_new_session=True)
     try:
-        await_(lambda: _deployed(here, "zero_only/served"), 60, "serve did not register its deployment")
+        wait_until(lambda: _deployed(here, "zero_only/served"), 60, "serve did not register its deployment")
         run = _training(here, "zero_only/served", seed=2)
         _cancel(here, run)
         _all_gone(here, besides=serving.pid)
-        await_(lambda: here.state(run) == "Cancelled", 60, "the flow run is not Cancelled")
+        wait_until(lambda: here.state(run) == "Cancelled", 60, "the flow run is not Cancelled")
         assert _tracked(here, run) <= {"FAILED", "KILLED"}
     finally:
         serving.terminate()
@@ -64,7 +63,7 @@ def test_terminated_under_a_worker(here: Platform) -> None:
     run = _training(here, "zero_only/smoke", seed=3)
     _signal(here, signal.SIGTERM)
     _all_gone(here)
-    await_(lambda: here.state(run) == "Crashed", 60, "the flow run is not Crashed")
+    wait_until(lambda: here.state(run) == "Crashed", 60, "the flow run is not Crashed")
     assert _tracked(here, run) <= {"FAILED", "KILLED"}
 
 
@@ -82,7 +81,7 @@ def test_killed_on_the_command_line_and_only_that_run_is_tidied(here: Platform) 
     argv = command("run", "smoke", *(part for s in [*sets, "r1_zero.min_pass_rate=0.0"] for part in ("--set", s)))
     env = {**environment(here.home), "PREFECT_API_URL": here.url}
     killed = subprocess.Popen(argv, env=env, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL)
-    await_(lambda: training_step(here.home, 2), 120, "training did not start")
+    wait_until(lambda: training_step(here.home, 2), 120, "training did not start")
     other = _training(here, "zero_only/smoke", seed=6)
     killed.kill()
     killed.wait(timeout=30)
@@ -105,7 +104,7 @@ def test_a_server_that_is_down_for_twenty_seconds_stops_nothing(here: Platform) 
     before = _steps(here)
     here.server_is_down(20)
     assert _steps(here) > before
-    await_(lambda: here.state(run) not in ("Running", "Pending"), 240, "the run did not end")
+    wait_until(lambda: here.state(run) not in ("Running", "Pending"), 240, "the run did not end")
     assert here.state(run) == "Completed"
     assert _tracked(here, run) == {"FINISHED"}
 
@@ -114,7 +113,7 @@ def _training(here: Platform, deployment: str, *, seed: int, recipe: dict[str, A
     """Start a run and wait until its RL stage has trained two steps."""
     known = set(here.home.glob("work/grpo-*"))
     run = here.start(deployment, {"recipe": {**recipe, "seed": seed}})
-    await_(
+    wait_until(
         lambda: set(here.home.glob("work/grpo-*/metrics.jsonl")) - {path / "metrics.jsonl" for path in known},
         180,
         f"training did not start; the flow run is {here.state(run)}",
@@ -132,7 +131,7 @@ def _cancel(here: Platform, run: UUID) -> None:
     """What the button in Prefect's UI does."""
     with here.client() as client:
         client.set_flow_run_state(run, Cancelling())
-    await_(lambda: here.state(run) != "Running", 30, "nobody took the cancellation")
+    wait_until(lambda: here.state(run) != "Running", 30, "nobody took the cancellation")
 
 
 def _all_gone(here: Platform, besides: int = 0) -> None:
@@ -144,13 +143,8 @@ def _all_gone(here: Platform, besides: int = 0) -> None:
         return {pid: line for pid, line in here.family().items() if pid != besides and "resource_tracker" not in line}
 
     flow = _flow_process(here)
-    await_(
-        lambda: flow is None or not psutil.pid_exists(flow) or flow not in alive(), 60, "the flow process did not end"
-    )
-    deadline = time.monotonic() + 5
-    while left := alive():
-        assert time.monotonic() < deadline, f"still alive after 5 s: {left}"
-        time.sleep(0.1)
+    wait_until(lambda: flow not in alive(), 60, "the flow process did not end")
+    wait_until(lambda: not alive(), 5, "a process is still alive after 5 s")
 
 
 def _flow_process(here: Platform) -> int | None:

@@ -21,6 +21,7 @@ from r1flow.components.recipe.settings import Settings
 from r1flow.components.store.objects import open_store
 from r1flow.components.tracking.client import open_client
 from tests.conftest import Ran
+from tests.processes import family
 from tests.runs import ROOT, command, environment, r1
 from tests.security.canaries import SECRETS, STORE_PASSWORD, TRACKING_PASSWORD, found_in, search
 
@@ -54,7 +55,7 @@ def test_a_run_that_fails_without_its_tracking_server_tells_no_secret_either(smo
         own, deadline = command("run", "smoke", *sets), time.monotonic() + 240
         while run.poll() is None:
             assert time.monotonic() < deadline
-            for child in _family(run.pid):
+            for child in family(run.pid):
                 try:
                     lines.add("\0".join(line := child.cmdline()))
                     if (
@@ -72,14 +73,6 @@ def test_a_run_that_fails_without_its_tracking_server_tells_no_secret_either(smo
     assert {name: sorted(has & set(FLOWS_OWN)) for name, has in variables.items() if has & set(FLOWS_OWN)} == {}
     assert any("HF_TOKEN" in has for has in variables.values())
     assert search(home) == []
-
-
-def _family(pid: int) -> list[psutil.Process]:
-    try:
-        process = psutil.Process(pid)
-        return [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
 
 
 def test_a_store_s_address_with_a_password_is_refused_without_repeating_it(tmp_path: Path) -> None:

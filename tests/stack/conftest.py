@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from tests.conftest import need_program, not_installed
+from tests.processes import descendants
 from tests.runs import ROOT
 
 BIN = Path(sys.executable).parent
@@ -50,7 +51,7 @@ class Stack:
 
     def processes(self) -> list[psutil.Process]:
         """All that it has started, workers' flow runs included."""
-        return psutil.Process(self.process.pid).children(recursive=True)
+        return descendants(self.process.pid)
 
     def stop(self) -> int:
         """Ctrl-C; the exit code."""

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from infra.pools import CRASHED
 from infra.services import BUCKET
 from r1flow.components.recipe.presets import load_recipe
+from tests.processes import survivors, told
 from tests.runs import ROOT
 from tests.stack.conftest import Stack
 
@@ -35,6 +36,10 @@ deployments:
     work_pool: {{name: cpu}}
     schedules: [{{interval: 15}}]
 """
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    return list(process.cmdline())
 
 
 def ask(stack: Stack, path: str, body: dict[str, Any]) -> Any:
@@ -91,7 +96,7 @@ def secrets_of(stack: Stack) -> list[str]:
 def port_of(stack: Stack, server: str, kind: str = "") -> int:
     """A port of a server that has no variable of its own, from its command line."""
     flag = f"-{server}.port{kind}="
-    found = [part for p in stack.processes() for part in p.cmdline() if part.startswith(flag)]
+    found = [part for line in told(stack.processes(), command_line).values() for part in line if part.startswith(flag)]
     return int(found[0].removeprefix(flag))
 
 
@@ -148,8 +153,9 @@ def database(stack: Stack, name: str, password: str | None = None) -> "psycopg.C
     secret = next(
         line.split("=", 1)[1] for line in (stack.home / "stack" / "secrets").read_text().split() if "POSTGRES" in line
     )
-    server = next(p for p in stack.processes() if Path(p.cmdline()[0]).name == "postgres" and "-p" in p.cmdline())
-    port = int(server.cmdline()[server.cmdline().index("-p") + 1])
+    lines = told(stack.processes(), command_line).values()
+    server = next(line for line in lines if Path(line[0]).name == "postgres" and "-p" in line)
+    port = int(server[server.index("-p") + 1])
     return psycopg.connect(host="127.0.0.1", port=port, user="r1", password=password or secret, dbname=name)
 
 
@@ -220,9 +226,9 @@ def test_whoever_brings_no_credentials_is_refused(stack: Stack) -> None:
 
 def test_every_listener_is_on_loopback(stack: Stack) -> None:
     listening = {
-        (process.name(), connection.laddr.ip, connection.laddr.port)
-        for process in stack.processes()
-        for connection in process.net_connections("inet")
+        (name, connection.laddr.ip, connection.laddr.port)
+        for name, connections in told(stack.processes(), lambda p: (p.name(), p.net_connections("inet"))).values()
+        for connection in connections
         if connection.status == psutil.CONN_LISTEN
     }
     assert len(listening) >= 8
@@ -231,7 +237,7 @@ def test_every_listener_is_on_loopback(stack: Stack) -> None:
 
 def test_no_secret_is_in_a_command_line_a_log_or_what_is_printed(stack: Stack) -> None:
     secrets = secrets_of(stack)
-    texts = {f"{p.pid} {p.name()}": " ".join(p.cmdline()) for p in stack.processes()}
+    texts = {str(process.pid): " ".join(line) for process, line in told(stack.processes(), command_line).items()}
     texts |= {path.name: path.read_text(errors="replace") for path in (stack.home / "stack" / "logs").iterdir()}
     texts["printed"] = stack.printed
     assert [name for name, text in texts.items() if any(secret in text for secret in secrets)] == []
@@ -248,4 +254,4 @@ def test_ctrl_c_stops_everything(stack: Stack) -> None:
     assert len(everything) > 10
     assert stack.stop() == 0
     assert stack.printed.rstrip().endswith("stopped")
-    assert [process for process in everything if process.is_running()] == []
+    assert survivors(everything, 0) == []

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from tests.conftest import Ran
+from tests.processes import descendants, survivors, told
 from tests.runs import ROOT, command, environment, r1
 
 START_S = 240.0
@@ -44,14 +45,13 @@ def test_one_command_shows_prefect_mlflow_and_the_reports_and_leaves_nothing(smo
         assert second.returncode == 0
         assert addresses["reports"] in second.stdout
 
-        everything = psutil.Process(process.pid).children(recursive=True)
-        listening = [
-            c.laddr.ip for p in everything for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN
-        ]
+        everything = descendants(process.pid)
+        sockets = told(everything, lambda one: one.net_connections("inet")).values()
+        listening = [c.laddr.ip for connections in sockets for c in connections if c.status == psutil.CONN_LISTEN]
         assert set(listening) <= {"127.0.0.1"}  # nothing where the kernel does not tell whose a socket is
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
-        assert [one for one in everything if one.is_running()] == []
+        assert survivors(everything, 0) == []
     finally:
         process.kill()
         process.wait(30)

@@ -3,8 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -13,7 +11,9 @@ import pytest
 from r1flow.components.core.errors import ServerFailed
 from r1flow.components.processes.probe import answers
 from r1flow.components.processes.servers import Server, Servers, free_port, plain_environment
+from tests import processes
 from tests.fakes.noting_servers import server
+from tests.processes import wait_until
 from tests.runs import ROOT
 
 STUBBORN = (
@@ -29,14 +29,7 @@ def alive(notes: Path) -> list[int]:
     """Those of the noted processes that run."""
     pids = [int(pid) for pid in notes.with_name(notes.name + ".pids").read_text().split()]
     assert pids
-    return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
+    return processes.alive(pids)
 
 
 def test_a_server_answers_when_start_returns_and_the_last_is_stopped_first(tmp_path: Path) -> None:
@@ -110,6 +103,6 @@ def test_nothing_outlives_whoever_started_it(tmp_path: Path, number: signal.Sign
     assert len(alive(notes)) == 4
     starter.send_signal(number)
     starter.wait(30)
-    until(lambda: alive(notes) == [])
+    wait_until(lambda: alive(notes) == [], 30)
     gently = number != signal.SIGKILL
     assert (notes.read_text() if notes.exists() else "") == ("second SIGTERM\nfirst SIGTERM\n" if gently else "")

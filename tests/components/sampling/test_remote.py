@@ -4,10 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
-import psutil
 import pytest
 
 from r1flow.components.core.errors import ConfigError, StageFailed, WeightSyncError
@@ -27,6 +25,7 @@ from r1flow.components.sampling.remote import RemoteSampler
 from r1flow.components.sampling.server import SamplerSpec, open_sampler
 from r1flow.components.sampling.transformers import TransformersSampler
 from tests.fakes.tiny import EOS, PAD, tiny_model
+from tests.processes import lives, wait_until
 
 SAMPLING = Sampling(max_tokens=12, temperature=1.3)
 REQUESTS = [Request((5, 6, 7 + i % 3), 2**64 - 1 - i) for i in range(9)]
@@ -51,13 +50,6 @@ def remote(spec, tmp_path_factory):
 
 def local(seed=0):
     return TransformersSampler(tiny_model(seed), eos_id=EOS, pad_id=PAD)
-
-
-def wait_until(condition):
-    end = time.monotonic() + END_S
-    while not condition():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.05)
 
 
 def test_completions_are_bit_for_bit_those_of_the_sampler_in_this_process(remote):
@@ -106,20 +98,20 @@ def test_a_call_past_its_time_is_an_error_and_leaves_no_process(spec, tmp_path):
     os.kill(sampler.pid, signal.SIGSTOP)
     with pytest.raises(StageFailed, match="did not answer in time"):
         sampler.weights_digest()
-    assert not psutil.pid_exists(sampler.pid)
+    assert not lives(sampler.pid)
 
 
 def test_closing_ends_a_call_that_a_thread_is_in(spec, tmp_path):
     sampler = RemoteSampler(spec, tmp_path)
     with ThreadPoolExecutor(1) as thread:
         batch = thread.submit(sampler.generate, [Request((5, 6), i) for i in range(512)] * 200, Sampling(100, 1.0))
-        wait_until(lambda: any(path.name.endswith("requests.parquet") for path in tmp_path.iterdir()))
+        wait_until(lambda: any(path.name.endswith("requests.parquet") for path in tmp_path.iterdir()), END_S)
         sampler.close()
         with pytest.raises(StageFailed, match="the sampler's process ended"):
             batch.result(END_S)
         with pytest.raises(StageFailed, match="has ended"):
             thread.submit(sampler.weights_digest).result(END_S)
-    assert not psutil.pid_exists(sampler.pid)
+    assert not lives(sampler.pid)
 
 
 def test_a_sampler_that_cannot_be_opened_says_why(spec, tmp_path):
@@ -145,12 +137,12 @@ sampler.generate([Request((5, 6), i) for i in range(512)] * 200, Sampling(100, 1
 """
     client = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=python_environment())
     pid = int(client.stdout.readline())
-    wait_until(lambda: any(path.name.endswith("requests.parquet") for path in tmp_path.iterdir()))
-    assert psutil.pid_exists(pid)
+    wait_until(lambda: any(path.name.endswith("requests.parquet") for path in tmp_path.iterdir()), END_S)
+    assert lives(pid)
     client.kill()
     client.wait(END_S)
     client.stdout.close()
-    wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    wait_until(lambda: not lives(pid), END_S)
 
 
 def test_files_give_back_what_was_written(tmp_path):

@@ -1,13 +1,10 @@
 import hashlib
 import json
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from random import Random
 
-import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +16,7 @@ from r1flow.components.data.curation.report import write_report
 from r1flow.components.data.curation.settings import Curation
 from r1flow.components.data.files import dump_rows
 from tests.fakes import word_problems
+from tests.processes import children, kill, told, wait_until
 
 ITEMS = st.lists(
     st.one_of(
@@ -82,17 +80,15 @@ def test_a_worker_that_is_killed_changes_nothing(small_shards: None, tmp_path: P
     rows, suite = problems(400)
     killed: list[int] = []
 
-    def kill() -> None:
-        while not list(tmp_path.glob("killed/**/ids.json")):
-            time.sleep(0.005)
-        for process in psutil.Process().children():
-            with suppress(psutil.NoSuchProcess):  # it has just ended
-                if "spawn_main" in " ".join(process.cmdline()):
-                    process.kill()
-                    killed.append(process.pid)
-                    return
+    def kill_a_worker() -> None:
+        wait_until(lambda: list(tmp_path.glob("killed/**/ids.json")))
+        for process, line in told(children(), lambda process: process.cmdline()).items():
+            if "spawn_main" in " ".join(line):
+                kill([process.pid])
+                killed.append(process.pid)
+                return
 
-    killer = threading.Thread(target=kill)
+    killer = threading.Thread(target=kill_a_worker)
     killer.start()
     _, digest = publish(tmp_path / "killed", rows, suite, 2)
     killer.join()

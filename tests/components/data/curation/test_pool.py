@@ -4,11 +4,11 @@ import threading
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from r1flow.components.core.errors import DataError, R1Error
 from r1flow.components.data.curation.pool import map_shards
+from tests.processes import children, kill, told, wait_until
 
 
 def square(number: int) -> int:
@@ -37,13 +37,12 @@ def test_results_come_in_the_order_of_the_tasks(workers: int) -> None:
 
 
 def test_a_killed_worker_is_replaced_and_its_task_done_again(tmp_path: Path) -> None:
-    def kill() -> None:
-        while not list(tmp_path.iterdir()):
-            time.sleep(0.01)
-        workers = [p for p in psutil.Process().children() if "spawn_main" in " ".join(p.cmdline())]
-        workers[0].kill()
+    def kill_a_worker() -> None:
+        wait_until(lambda: list(tmp_path.iterdir()))
+        lines = told(children(), lambda process: " ".join(process.cmdline()))
+        kill([next(process.pid for process, line in lines.items() if "spawn_main" in line)])
 
-    killer = threading.Thread(target=kill)
+    killer = threading.Thread(target=kill_a_worker)
     killer.start()
     assert list(map_shards(slow, [(str(tmp_path), number) for number in range(30)], 2)) == list(range(30))
     killer.join()
