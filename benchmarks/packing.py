@@ -9,7 +9,6 @@ that packing cannot help: all documents equally long.
 import argparse
 import time
 from collections.abc import Callable
-from pathlib import Path
 from random import Random
 from statistics import median
 
@@ -17,12 +16,11 @@ import torch
 
 from r1flow.components.core.attention import open_attention
 from r1flow.components.core.batching import micro_batches
-from r1flow.components.core.models import load_model
+from r1flow.components.core.models import BUILTIN_MODELS, load_model
 from r1flow.components.training.sft.example import Example
 from r1flow.components.training.sft.loss import packed_nll, summed_nll
 from r1flow.components.training.sft.packing import best_fit
 
-MODELS = Path(__file__).parents[1] / "components" / "tinyworld" / "models"
 ROWS, MICRO_TOKENS = 64, 16384
 
 
@@ -40,7 +38,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
     for name in ("base", "student"):
-        model = load_model(MODELS / name)
+        model = load_model(BUILTIN_MODELS / name)
         open_attention(model)
         for kind in ("teaching set", "8 to 120", "all 40"):
             rng = Random(0)

@@ -377,7 +377,9 @@ def _provenance(work: Work, session: Session, started: float, proved: Mapping[st
 @functools.cache
 def _commit() -> str | None:
     """The commit of this checkout, where it is one."""
-    root = Path(__file__).parents[1]
+    root = Path(__file__).resolve().parents[1]
+    if not (root / ".git").exists():  # installed, perhaps below somebody else's checkout
+        return None
     try:
         done = subprocess.run(
             ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import tomllib
 
+import yaml
+
 from tests.docs import ROOT, page, text_files
 
 MAX_LINES = 400
@@ -46,6 +48,17 @@ def test_constraints_are_exact_pins_and_cover_what_is_installed() -> None:
 def normal(name: str) -> str:
     """A distribution's name as indexes compare it (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_what_pre_commit_runs_are_the_checks_of_make_without_network() -> None:
+    [repo] = yaml.safe_load(page(".pre-commit-config.yaml"))["repos"]
+    assert repo["repo"] == "local"
+    assert {hook["language"] for hook in repo["hooks"]} == {"system"}
+    entries = [hook["entry"].replace(" --force-exclude", "") for hook in repo["hooks"]]
+    recipe = re.search(r"^check:.*\n((?:\t.*\n)+)", page("Makefile"), re.MULTILINE)
+    assert recipe
+    made = [re.sub(r" (--check )?\.$", "", line.strip("\t@")) for line in recipe[1].splitlines()]
+    assert [entry.removeprefix("env ") for entry in entries] == [line.replace("$(BIN)", ".venv/bin") for line in made]
 
 
 def test_help_is_shown_without_importing_anything_heavy() -> None:
