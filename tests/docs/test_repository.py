@@ -61,6 +61,18 @@ def test_what_pre_commit_runs_are_the_checks_of_make_without_network() -> None:
     assert [entry.removeprefix("env ") for entry in entries] == [line.replace("$(BIN)", ".venv/bin") for line in made]
 
 
+def test_importing_the_package_imports_the_standard_library_at_most() -> None:
+    program = (
+        "import sys; before = set(sys.modules); import r1flow\n"
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "print('FOREIGN', sorted(new - sys.stdlib_module_names - {'r1flow'}), r1flow.__version__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.startswith("FOREIGN [] "), done.stdout
+
+
 def test_help_is_shown_without_importing_anything_heavy() -> None:
     program = (
         "import sys; sys.argv = ['r1', '--help']\n"
