@@ -36,6 +36,7 @@ from r1flow.components.store.fingerprint import fingerprint
 from r1flow.components.store.lease import Lease
 from r1flow.components.store.manifest import ArtifactRef
 from r1flow.components.store.rollouts import TABLE
+from r1flow.components.tracking.mlmodel import make_loadable
 from r1flow.tasks.logtail import LogTail
 from r1flow.tasks.policy import device_slots, retry_policy
 from r1flow.tasks.progress import ProgressBar
@@ -241,6 +242,7 @@ def _compute(
             cost = stage_cost(session.purse, devices, directory, clock.seconds(), work.config, metrics)
         bill = stage_bill(work.name, cost, session.purse.rate, {})
         lease.confirm()
+        make_loadable(out / "model")
         ref = publish(
             session.store,
             out,

@@ -1,6 +1,6 @@
 """MLflow's model registry as a projection of the promotion log: a version per promoted artifact, and two aliases.
 
-A version's source is the artifact's address: weights are never copied.
+A version's source is the artifact's model folder, which MLflow loads as it is: weights are never copied.
 """
 
 import logging
@@ -12,9 +12,10 @@ from r1flow.components.core.errors import LeaseHeldError, ObjectMissingError, R1
 from r1flow.components.core.redact import redact
 from r1flow.components.store.artifact import read_manifest
 from r1flow.components.store.lease import Lease
-from r1flow.components.store.manifest import ArtifactRef, Manifest
+from r1flow.components.store.manifest import ArtifactRef, Manifest, data_folder
 from r1flow.components.store.objects import ObjectStore
 from r1flow.components.tracking.client import find_run, open_client
+from r1flow.components.tracking.mlmodel import MLMODEL
 from r1flow.components.tracking.promotions import Promotion, promotions
 
 CHAMPION = "champion"
@@ -136,7 +137,7 @@ class Registry:
         provenance = manifest.provenance if manifest else {}
         created = self._mlflow().create_model_version(
             entry.model,
-            source=entry.ref.uri,
+            source=_source(store, entry.ref, manifest),
             run_id=find_run(self._mlflow(), f"{provenance.get('run')}/{provenance.get('stage')}"),
             tags={
                 **provenance.get("tags", {}),
@@ -165,6 +166,13 @@ def _wanted(log: list[Promotion], versions: Mapping[str, int]) -> dict[str, int]
     last = log[-1]
     named = {CHAMPION: last.ref, **({PREVIOUS: last.previous} if last.previous else {})}
     return {alias: versions[ref.fingerprint] for alias, ref in named.items() if ref.fingerprint in versions}
+
+
+def _source(store: ObjectStore, ref: ArtifactRef, manifest: Manifest | None) -> str:
+    """The folder that MLflow can load; of an artifact without one (it is older, or gone) its address."""
+    if manifest is None or all(entry.path != f"model/{MLMODEL}" for entry in manifest.files):
+        return ref.uri
+    return f"{store.uri}/{data_folder(manifest)}/model"
 
 
 def _manifest(store: ObjectStore, ref: ArtifactRef) -> Manifest | None:

@@ -1,6 +1,7 @@
 """The whole recipe, two steps of everything, as a person starts it."""
 
 import json
+from pathlib import Path
 
 from r1flow.components.store.artifact import ArtifactRef, all_artifacts, read_manifest, verify
 from r1flow.components.store.objects import open_store
@@ -117,7 +118,8 @@ def test_the_champion_points_at_its_artifact(smoke: Ran) -> None:
 
     client = MlflowClient(f"sqlite:///{smoke.home / 'mlflow.db'}", registry_uri=f"sqlite:///{smoke.home / 'mlflow.db'}")
     version = client.get_model_version_by_alias("r1-smoke", "champion")
-    assert version.source == stages(smoke.summary)["r1"]["ref"]["uri"]
+    assert version.source.startswith(f"{stages(smoke.summary)['r1']['ref']['uri']}/data/")
+    assert (Path(version.source.removeprefix("file://")) / "MLmodel").is_file()
     assert version.tags["r1.fingerprint"] == stages(smoke.summary)["r1"]["ref"]["fingerprint"]
     assert version.tags["firewall.exact/near_miss"] == "1.0"
     assert 0 < float(version.tags["gradient.error"]) <= 1e-5
