@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs import ROOT, run_recipe, stages
-
-SHIPPED = ROOT / "components" / "tinyworld" / "models"
+from r1flow.components.core.models import BUILTIN_MODELS
+from tests.runs import run_recipe, stages
 
 
 def _digests(directory: Path) -> dict[str, str]:
@@ -22,7 +21,7 @@ def test_pre_training_again_gives_the_models_that_ship_or_on_another_processor_t
     the skill appears moves: base pass@1 of 0.31 and 0.36 and a student's of 0.22 and 0.33 were seen on two types."""
     found = stages(run_recipe(tmp_path, "tiny-base", timeout=1700))
     made = sorted((tmp_path / "store" / "artifacts" / "pretrained").glob("*/data/*/model"))
-    shipped = [SHIPPED / "base", SHIPPED / "student"]
+    shipped = [BUILTIN_MODELS / "base", BUILTIN_MODELS / "student"]
     if sorted(map(str, map(_digests, made))) == sorted(map(str, map(_digests, shipped))):
         return
     for name in ("base", "student"):

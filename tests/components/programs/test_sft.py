@@ -6,11 +6,11 @@ import shutil
 import pytest
 
 from r1flow.components.core.errors import DataError
+from r1flow.components.core.models import BUILTIN
 from r1flow.components.core.schema import Row
 from r1flow.components.data.files import dump_rows
 from r1flow.components.programs.journal import Journal
 from r1flow.components.programs.sft import main
-from tests.docs import ROOT
 
 
 def rows(num=22):
@@ -29,7 +29,7 @@ def rows(num=22):
 
 @pytest.fixture
 def spec(tmp_path):
-    shutil.copytree(ROOT / "components" / "tinyworld" / "models" / "student", tmp_path / "base" / "model")
+    shutil.copytree(BUILTIN["tiny-student"], tmp_path / "base" / "model")
     (tmp_path / "set").mkdir()
     dump_rows(rows(), tmp_path / "set" / "sft.jsonl")
 

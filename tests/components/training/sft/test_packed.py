@@ -9,19 +9,17 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from r1flow.components.core.attention import open_attention, packed_states
-from r1flow.components.core.models import load_model
+from r1flow.components.core.models import BUILTIN_MODELS, load_model
 from r1flow.components.training.sft.example import Example
 from r1flow.components.training.sft.loss import packed_nll, summed_nll
 from r1flow.components.training.sft.packed import ALIKE, Documents, _alike
-from tests.docs import ROOT
 from tests.fakes.tiny import grouped_query_model, in_float64, plain_logprobs, tiny_model
 
-SHIPPED = ROOT / "components" / "tinyworld" / "models"
 LENGTHS = (2, 3, 3, 17, 9, 40, 2, 31)
 
 
 def shipped(name):
-    return load_model(SHIPPED / name).eval()
+    return load_model(BUILTIN_MODELS / name).eval()
 
 
 BUILDERS = [tiny_model, grouped_query_model, lambda: shipped("base"), lambda: shipped("student")]
