@@ -22,7 +22,7 @@ PACKAGES := chromium bubblewrap libseccomp2 util-linux python3 gcc g++ libc6-dev
 # Debian keeps PostgreSQL's programs off the PATH, in a folder of their version.
 POSTGRES = $(lastword $(sort $(wildcard /usr/lib/postgresql/*/bin)))
 
-.PHONY: demo test cpu test-cpu test-gpu check system stack test-stack test-long test-faults clean help
+.PHONY: demo test quick cpu test-cpu test-gpu check system stack test-stack test-long test-faults clean help
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -32,6 +32,9 @@ demo: $(VENV)/.core   ## install, then run the whole recipe on two cores
 
 test: $(VENV)/.dev check   ## install what tests need, run the checks, then the tests on two cores
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+quick: $(VENV)/.dev   ## the tests of the rooms that have changed, or of ROOM=name, in under two minutes
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m infra.quick $(ROOM)
 
 check: $(VENV)/.dev   ## ruff, ruff format, mypy, import law
 	@$(BIN)/ruff check .

@@ -10,6 +10,8 @@ from r1flow.components.store.rollouts import lake
 from tests.conftest import Ran
 from tests.runs import run_recipe, stages
 
+pytestmark = pytest.mark.long
+
 
 def artifact(home: Path, summary: dict[str, object]) -> Path:
     """Where the files of R1-Zero's artifact lie."""

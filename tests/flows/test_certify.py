@@ -9,6 +9,8 @@ from r1flow.cli.certify_gradient import RANKS, _table, cases
 from r1flow.components.training.checks.cases import all_cases
 from tests.runs import r1
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),

@@ -12,6 +12,8 @@ import pytest
 
 from tests.runs import r1, run_recipe
 
+pytestmark = pytest.mark.long
+
 
 def problems(verb: str, num: int) -> list[dict[str, str]]:
     return [{"prompt": f"{verb} {n} and {n * 7919 % 1000}", "answer": str(n)} for n in range(num)]

@@ -7,6 +7,8 @@ from safetensors.numpy import load_file
 
 from tests.runs import run_recipe, stages
 
+pytestmark = pytest.mark.long
+
 
 def weights(home: Path, *overrides: str) -> dict[str, object]:
     summary = run_recipe(home, "smoke", "flow='r1_zero'", "r1_zero.steps=10", *overrides, timeout=580)

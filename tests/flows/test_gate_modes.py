@@ -7,10 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from r1flow.components.store.objects import open_store
 from r1flow.components.tracking.promotions import promotions
 from tests.conftest import Ran
 from tests.runs import ROOT, environment, stages
+
+pytestmark = pytest.mark.long
 
 
 def test_a_person_agrees_declines_or_says_nothing(smoke: Ran, tmp_path: Path) -> None:

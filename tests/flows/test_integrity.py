@@ -11,6 +11,8 @@ from r1flow.components.store.objects import open_store
 from tests.conftest import Ran
 from tests.runs import r1, stages
 
+pytestmark = pytest.mark.long
+
 
 def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from r1flow.components.store.artifact import ArtifactRef, all_artifacts, read_manifest, verify
 from r1flow.components.store.objects import open_store
 from r1flow.components.tracking.client import find_run
@@ -56,12 +58,14 @@ def test_every_published_artifact_verifies(smoke: Ran) -> None:
         verify(store, ref)
 
 
+@pytest.mark.long
 def test_a_second_run_reuses_every_stage(smoke: Ran) -> None:
     again = run_recipe(smoke.home, "smoke")
     assert [s["name"] for s in again["stages"] if not s["reused"]] == []
     assert again["champion"]["version"] == smoke.summary["champion"]["version"]
 
 
+@pytest.mark.long
 def test_a_change_to_distill_recomputes_distillation_and_what_follows_it(smoke: Ran) -> None:
     changed = run_recipe(smoke.home, "smoke", "distill.learning_rate=2e-4")
     assert {s["name"] for s in changed["stages"] if not s["reused"]} == {"distilled", "evaluate/distilled", "report"}
@@ -75,6 +79,7 @@ def test_a_change_to_distill_recomputes_distillation_and_what_follows_it(smoke: 
     assert all(float(seconds) > 0 for seconds in took[-2:])
 
 
+@pytest.mark.long
 def test_the_commands_show_what_is_there(smoke: Ran) -> None:
     final = stages(smoke.summary)["r1"]["ref"]
     name = f"{final['kind']}/{final['fingerprint'][:12]}"

@@ -5,9 +5,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from r1flow.components.training.rl.meter import reproducible
 from tests.conftest import Ran
 from tests.runs import r1
+
+pytestmark = pytest.mark.long
 
 EXPERIMENT, MODEL = "r1flow", "r1-smoke"
 

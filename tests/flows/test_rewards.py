@@ -8,6 +8,8 @@ import pytest
 from tests.conftest import need_program
 from tests.runs import r1, stages
 
+pytestmark = pytest.mark.long
+
 BREVITY = """
 LIMIT = 400
 

@@ -5,8 +5,12 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Ran
 from tests.runs import r1, run_recipe, stages
+
+pytestmark = pytest.mark.long
 
 
 def masks(smoke: Ran, *arguments: str) -> list[str]:

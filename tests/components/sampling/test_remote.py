@@ -93,6 +93,7 @@ def test_a_process_that_is_killed_is_an_error_with_the_end_of_its_log(spec, tmp_
             sampler.generate(REQUESTS, SAMPLING)
 
 
+@pytest.mark.long
 def test_a_call_past_its_time_is_an_error_and_leaves_no_process(spec, tmp_path):
     sampler = RemoteSampler(spec, tmp_path, call_s=0.2)
     os.kill(sampler.pid, signal.SIGSTOP)
@@ -101,6 +102,7 @@ def test_a_call_past_its_time_is_an_error_and_leaves_no_process(spec, tmp_path):
     assert not lives(sampler.pid)
 
 
+@pytest.mark.long
 def test_closing_ends_a_call_that_a_thread_is_in(spec, tmp_path):
     sampler = RemoteSampler(spec, tmp_path)
     with ThreadPoolExecutor(1) as thread:
@@ -125,6 +127,7 @@ def test_vllm_where_it_is_not_installed_is_refused_with_the_mend(spec, monkeypat
         open_sampler(spec.model_copy(update={"kind": "vllm"}))
 
 
+@pytest.mark.long
 def test_it_dies_with_its_client_in_the_middle_of_a_batch(spec, tmp_path):
     code = f"""
 from pathlib import Path

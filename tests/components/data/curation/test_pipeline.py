@@ -66,6 +66,7 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "ROWS", 100)
 
 
+@pytest.mark.long
 def test_the_output_is_the_same_for_any_number_of_workers(small_shards: None, tmp_path: Path) -> None:
     rows, suite = problems(400)
     found, digest = publish(tmp_path / "1", rows, suite, 1)
@@ -76,6 +77,7 @@ def test_the_output_is_the_same_for_any_number_of_workers(small_shards: None, tm
     }
 
 
+@pytest.mark.long
 def test_a_worker_that_is_killed_changes_nothing(small_shards: None, tmp_path: Path) -> None:
     rows, suite = problems(400)
     killed: list[int] = []

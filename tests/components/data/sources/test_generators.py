@@ -19,6 +19,7 @@ def make(task: str, *, judged: bool = True, **config: Any) -> Any:
     return gym.make_dataset(task=task, config=config, size=3, seed=0, setting="data.sources.g", judged=judged)
 
 
+@pytest.mark.long
 def test_a_task_gives_its_problems_each_with_what_makes_it_again() -> None:
     rows = read(generator="reasoning-gym/chain_sum", config={"max_terms": 3}, skill="sum", seed=7)
     task = gym.make_dataset(task="chain_sum", config={"max_terms": 3}, size=3, seed=7, setting="", judged=True)
@@ -30,6 +31,7 @@ def test_a_task_gives_its_problems_each_with_what_makes_it_again() -> None:
     assert (rows[2].id, rows[2].verifier, rows[2].skill) == ("g-00003", "exact", "sum")
 
 
+@pytest.mark.long
 def test_problems_do_not_depend_on_the_hash_seed_of_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     for hash_seed in ("1", "2"):
@@ -45,6 +47,7 @@ def test_a_task_that_draws_from_the_interpreters_generator_is_the_same_every_tim
     assert first == again
 
 
+@pytest.mark.long
 def test_what_the_child_refuses_is_the_same_error_here() -> None:
     with pytest.raises(ConfigError, match="'rush_hour' stores no answer"):
         read(generator="reasoning-gym/rush_hour")

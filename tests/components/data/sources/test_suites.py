@@ -311,6 +311,7 @@ def test_private_tests_that_are_no_tests_put_their_row_aside(tmp_path: Path) -> 
     assert len(found) == len(hostile)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["chain-sum", "basic-arithmetic"])
 def test_a_generators_problems_are_solved_by_its_answers(name: str) -> None:
     pytest.importorskip("reasoning_gym")

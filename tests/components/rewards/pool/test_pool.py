@@ -67,6 +67,7 @@ def test_no_jobs_need_no_worker() -> None:
         assert len(psutil.Process().children()) == before
 
 
+@pytest.mark.long
 def test_an_answer_is_never_taken_for_anothers() -> None:
     """Work just below and above the clock, so that answers and kills cross; each act is like no other."""
     draw = random.Random(0)
@@ -80,6 +81,7 @@ def test_an_answer_is_never_taken_for_anothers() -> None:
             assert score.verdict is Verdict.TIMEOUT
 
 
+@pytest.mark.long
 def test_each_end_of_a_worker_has_its_verdict(obedient: ScoringPool, tmp_path: Path) -> None:
     expected = {
         "fine": Verdict.CORRECT,
@@ -178,6 +180,7 @@ def test_every_text_reaches_the_judge_as_it_is(obedient: ScoringPool, text: str)
     assert obedient.score([job(f"nothing {text}")])[0].extracted == f"nothing {text}"
 
 
+@pytest.mark.long
 def test_workers_are_reused_and_descriptors_given_back() -> None:
     process = psutil.Process()
     before, others = process.num_fds(), {child.pid for child in process.children()}

@@ -39,6 +39,7 @@ def engine():
     return open_bench_engine(EngineConfig(), small_model())
 
 
+@pytest.mark.long
 def test_every_pair_of_objective_cut_and_packing_gives_the_batchs_gradient(tmp_path):
     torch.set_num_threads(1)
     cases = covering(all_cases([None]))

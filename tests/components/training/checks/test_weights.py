@@ -81,6 +81,7 @@ def findings(kind, work):
     return run_program("r1flow.components.programs.prove_weights", spec, work=work / "keeper", server=None)["findings"]
 
 
+@pytest.mark.long
 def test_the_program_proves_transformers_in_a_process_of_its_own(tmp_path):
     found = findings("transformers", tmp_path)
     assert len(found) == 1 + len(CAUGHT)

@@ -7,9 +7,13 @@ from r1flow.components.processes.keeper import run_program
 from r1flow.components.training.engines.deepspeed import Zero
 
 STAGES = [0, 1, 2, 3]
+RANKS = [
+    pytest.param(1, marks=pytest.mark.extra, id="one rank"),
+    pytest.param(2, marks=pytest.mark.long, id="two ranks"),
+]
 
 
-@pytest.fixture(scope="module", params=[pytest.param(1, marks=pytest.mark.extra), 2], ids=["one rank", "two ranks"])
+@pytest.fixture(scope="module", params=RANKS)
 def found(request, tmp_path_factory):
     """All figures of one start: importing DeepSpeed takes longer than what is tested."""
     work = tmp_path_factory.mktemp(f"ranks-{request.param}")
