@@ -2,7 +2,7 @@
 
     python benchmarks/asynchronous.py [--staleness 0 1] [--seeds 0] [--steps 80] [--sampler transformers] [--json out.json]
 
-Runs the flow `r1_zero` of `tiny` once per k and seed, with the same number of steps. Prints the reward over the last ten
+Runs the stage `r1_zero` of `tiny` once per k and seed, with the same number of steps. Prints the reward over the last ten
 steps, the evaluation's pass@1, the share of completions by staleness as the lake has it, and seconds. k = 0 samples
 in the trainer's process, k > 0 in one of its own, so two cores are needed for the seconds to mean anything. Exits with 1 where
 a completion is older than k, or a reward differs by more than 0.03 from k = 0.
@@ -61,11 +61,9 @@ def run(home: Path, seed: int, staleness: int, options: argparse.Namespace) -> d
     stages = _r1(
         home,
         f"seed={seed}",
-        "flow='r1_zero'",
         f"r1_zero.steps={options.steps}",
         f"r1_zero.staleness={staleness}",
         f"run.sampler='{options.sampler}'",
-        "gate.min_pass_at_1=0.0",
     )
     artifact = Path(urlparse(stages["r1_zero"]["ref"]["uri"]).path)
     (history,) = artifact.rglob("history.jsonl")
@@ -86,7 +84,7 @@ def run(home: Path, seed: int, staleness: int, options: argparse.Namespace) -> d
 def _r1(home: Path, *overrides: str) -> dict[str, dict[str, Any]]:
     """The stages of one `r1 run tiny`, by name."""
     summary = home / "summary.json"
-    command = [sys.executable, "-m", "r1flow.cli.main", "run", "tiny", "--json", str(summary)]
+    command = [sys.executable, "-m", "r1flow.cli.main", "run", "tiny", "--only", "r1_zero", "--json", str(summary)]
     for override in overrides:
         command += ["--set", override]
     root = Path(__file__).resolve().parents[1]

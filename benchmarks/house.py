@@ -113,8 +113,11 @@ def reach(name: str, arrows: Arrows) -> set[str]:
 
 def size(name: str) -> tuple[int, int]:
     """Python files of a room, and their lines."""
-    folder = next(p for p in (ROOT / "r1flow" / name, ROOT / "r1flow" / "components" / name) if p.exists())
-    texts = [path.read_text(encoding="utf-8") for path in sorted(folder.resolve().rglob("*.py"))]
+    package = ROOT / "r1flow"
+    places = (package / name, package / "components" / name, package / f"{name}.py")
+    place = next(path for path in places if path.exists()).resolve()
+    files = [place] if place.is_file() else sorted(place.rglob("*.py"))
+    texts = [path.read_text(encoding="utf-8") for path in files]
     return len(texts), sum(text.count("\n") for text in texts)
 
 

@@ -80,8 +80,8 @@ def main() -> None:
     for n, k, mean in cells:
         for spread in SPREADS:
             c = coverage(n, k, mean, spread, evaluations, seed=0)
-            figures = f"{c.by_problem:16.3f} {c.width:6.3f} | {c.by_sample:15.3f} {c.sample_width:6.3f}"
-            print(f"{n:8} {k:2} {mean:5} {spread or 'none':>6} | {figures}", flush=True)
+            metrics = f"{c.by_problem:16.3f} {c.width:6.3f} | {c.by_sample:15.3f} {c.sample_width:6.3f}"
+            print(f"{n:8} {k:2} {mean:5} {spread or 'none':>6} | {metrics}", flush=True)
     print("\npaired test, share of comparisons that show a difference, by gap\nproblems  k  mean |", *GAPS, sep="  ")
     for n, k, mean in cells:
         shares = "  ".join(f"{power(n, k, mean, gap, evaluations, seed=0):.3f}" for gap in GAPS)

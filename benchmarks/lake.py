@@ -105,7 +105,7 @@ def make_stage(store: ObjectStore, home: Path, stage: int, rollouts: int) -> Non
         shard = make_shard(rng, first, last)
         pq.write_table(shard, out / "lake" / lake.shard_name(first, last), compression="zstd")
         verdicts.append(shard.select(["step", "prompt_id", "sample", "advantage", "verdict"]))
-    ref = published(store, out, "grpo", stage, {})
+    ref = published(store, out, "rl", stage, {})
     judged = pa.concat_tables(verdicts)
     before = np.asarray(judged["verdict"].to_pylist())
     after = np.where((rng.random(len(before)) < 0.002) & (before == "WRONG"), "CORRECT", before)

@@ -1,9 +1,9 @@
-"""What `tiny` learns, for several seeds: the figures that the documentation quotes.
+"""What `tiny` learns, for several seeds: the metrics that the documentation quotes.
 
     python benchmarks/learning.py --seeds 0 1 2 --json out.json
 
 Every seed runs the whole recipe and, beside it, RL from the base for the same number of steps with the language reward
-(R1-Zero is the same without it). Prints a line per bound with its figure; exits with 1 when one does not hold.
+(R1-Zero is the same without it). Prints a line per bound with its metric; exits with 1 when one does not hold.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def run_seed(seed: int, home: Path) -> dict[str, Any]:
-    """The recipe and the language control for one seed; prints its figures as they come."""
+    """The recipe and the language control for one seed; prints its metrics as they come."""
     recipe = _r1(home, "tiny", f"seed={seed}")
     control = _r1(home, "tiny-language", f"seed={seed}")
     models = {name: metrics for name, metrics in _evaluations(recipe).items()}
@@ -43,17 +43,17 @@ def run_seed(seed: int, home: Path) -> dict[str, Any]:
 
 
 def check(models: dict[str, dict[str, float]], curation: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every bound of the acceptance, with its figure."""
+    """Every bound of the acceptance, with its metric."""
 
-    def figure(model: str, name: str) -> float:
+    def metric(model: str, name: str) -> float:
         return models[model][f"sums/{name}"]
 
-    base, final = figure("base", "pass_at_1"), figure("r1", "pass_at_1")
-    zero, spoken = figure("r1_zero", "pass_at_1"), figure("r1_zero + language", "pass_at_1")
-    longer = figure("r1_zero", "length") / figure("base", "length")
-    drift, kept = figure("r1_zero", "language"), figure("r1_zero + language", "language")
-    ahead, second = final - figure("dev1", "pass_at_1"), _strings(models, "r1") - _strings(models, "dev1")
-    majority = figure("base", "cons_at_16") - base
+    base, final = metric("base", "pass_at_1"), metric("r1", "pass_at_1")
+    zero, spoken = metric("r1_zero", "pass_at_1"), metric("r1_zero + language", "pass_at_1")
+    longer = metric("r1_zero", "length") / metric("base", "length")
+    drift, kept = metric("r1_zero", "language"), metric("r1_zero + language", "language")
+    ahead, second = final - metric("dev1", "pass_at_1"), _strings(models, "r1") - _strings(models, "dev1")
+    majority = metric("base", "cons_at_16") - base
     rows = [
         ("base pass@1 at most 0.35", base, base <= 0.35),
         ("base cons@16 over its pass@1 at least 0.10", majority, majority >= 0.1),
@@ -64,11 +64,11 @@ def check(models: dict[str, dict[str, float]], curation: dict[str, Any]) -> list
         ("pass@1 without and with it within 0.03", abs(zero - spoken), abs(zero - spoken) <= 0.03),
         ("R1 pass@1 at least 0.90", final, final >= 0.9),
         ("R1 pass@1 above Dev1", ahead, ahead > 0),
-        ("R1 format at least 0.98", figure("r1", "format"), figure("r1", "format") >= 0.98),
+        ("R1 format at least 0.98", metric("r1", "format"), metric("r1", "format") >= 0.98),
         ("R1 second skill not below Dev1", second, second >= 0),
         ("evaluation problems among training problems", curation["overlap"], curation["overlap"] == 0),
     ]
-    return [{"bound": text, "figure": round(float(value), 4), "holds": bool(holds)} for text, value, holds in rows]
+    return [{"bound": text, "metric": round(float(value), 4), "holds": bool(holds)} for text, value, holds in rows]
 
 
 def _strings(models: dict[str, dict[str, float]], model: str) -> float:
@@ -82,10 +82,11 @@ def contamination(home: Path, summary: dict[str, Any]) -> dict[str, Any]:
     from r1flow.components.store.artifact import ArtifactRef, materialize
     from r1flow.components.store.objects import open_store
 
-    ref = next(stage["ref"] for stage in summary["stages"] if stage["name"] == "curate")
-    directory = materialize(open_store(summary["store"]), ArtifactRef.model_validate(ref), home / "cache")
+    refs = {stage["name"]: ArtifactRef.model_validate(stage["ref"]) for stage in summary["stages"]}
+    store = open_store(summary["store"])
+    directory, suites = (materialize(store, refs[name], home / "cache") for name in ("problems", "suites"))
     train = {tiny_key(row) for row in load_rows(directory / "train.jsonl")}
-    held_out = {tiny_key(row) for path in directory.glob("eval/*.jsonl") for row in load_rows(path)}
+    held_out = {tiny_key(row) for suite in ("sums", "strings") for row in load_rows(suites / f"{suite}.jsonl")}
     counts = json.loads((directory / "report.json").read_text())["counts"]
     return {**counts, "overlap": len(train & held_out)}
 
@@ -93,11 +94,11 @@ def contamination(home: Path, summary: dict[str, Any]) -> dict[str, Any]:
 def _r1(home: Path, preset: str, *overrides: str) -> dict[str, Any]:
     """One `r1 run`, as a person starts it."""
     name = "tiny" if preset == "tiny-language" else preset
-    extra = ["flow='r1_zero'", "r1_zero.rewards.language=1.0"] if preset == "tiny-language" else []
-    extra += ["registered_name=r1-tiny-language"] if preset == "tiny-language" else []
+    extra = ["r1_zero.rewards.language=1.0"] if preset == "tiny-language" else []
     summary = home / f"{preset}-{'-'.join(overrides)}.json"
     home.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "r1flow.cli.main", "run", name, "--json", str(summary)]
+    command += ["--only", "r1_zero"] if preset == "tiny-language" else []
     for override in [*overrides, *extra]:
         command += ["--set", override]
     root = Path(__file__).resolve().parents[1]
@@ -133,7 +134,7 @@ def _print(
         )
     print(f"  curation: {curation}")
     for bound in bounds:
-        print(f"  {'holds ' if bound['holds'] else 'FAILS '} {bound['bound']:<46} {bound['figure']:.3f}", flush=True)
+        print(f"  {'holds ' if bound['holds'] else 'FAILS '} {bound['bound']:<46} {bound['metric']:.3f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -89,16 +89,14 @@ def measure(home: Path, server: MlflowServer, steps: int, repetitions: int) -> N
 
 def train(settings: Settings, steps: int, repetition: int) -> str:
     """The stage under Prefect, store and MLflow; the run's id. Another learning rate in the last digits makes it a new one."""
-    from r1flow.flows.curate import curate
-    from r1flow.flows.r1_zero import r1_zero
-    from r1flow.flows.start import start_model
+    from r1flow.flows.rl import rl
     from r1flow.tasks.session import session
 
     rate = 1e-4 + repetition * 1e-9
     sets = [f"r1_zero.steps={steps}", f"r1_zero.learning_rate={rate}", "r1_zero.min_pass_rate=0.0"]
     recipe = load_recipe("smoke", sets)
     with session(recipe, settings) as run:
-        r1_zero(recipe, start_model(recipe), curate(recipe))
+        rl("r1_zero")
         return run.run_id
 
 

@@ -23,14 +23,13 @@ if __name__ == "__main__":
 
 from r1flow.components.core.spool import read_spool
 from r1flow.components.processes.keeper import run_program
+from r1flow.components.recipe.kinds import Kind
 from r1flow.components.recipe.presets import load_recipe
-from r1flow.components.recipe.recipe import Recipe
 from r1flow.components.recipe.settings import Settings
 from r1flow.tasks.prefect_api import orchestrator
 
 if TYPE_CHECKING:  # Prefect reads its settings when it is first imported: the orchestrator comes before
     from r1flow.tasks.session import Session
-    from r1flow.tasks.stage import Work
 
 
 def main() -> None:
@@ -48,8 +47,8 @@ def main() -> None:
             from r1flow.tasks.session import session
 
             with session(recipe, settings) as run:
-                compare(run, recipe, options.repetitions)
-                nothing(run, recipe, options.stages)
+                compare(run, options.steps, options.repetitions)
+                nothing(run, options.stages)
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
 
 
@@ -68,23 +67,21 @@ class Watched:
         return metrics
 
 
-def compare(run: "Session", recipe: Recipe, repetitions: int) -> None:
-    import r1flow.tasks.stage
-    from r1flow.tasks.certify import certify
-    from r1flow.tasks.data import curate_data
-    from r1flow.tasks.train import import_model, train_grpo
+def compare(run: "Session", steps: int, repetitions: int) -> None:
+    import r1flow.tasks.attempt
+    from r1flow.flows.nodes import make
+    from r1flow.tasks.declare import declare
+    from r1flow.tasks.stage import compute
 
-    assert recipe.base is not None
-    assert recipe.r1_zero is not None
-    dataset, base, certificates = curate_data(recipe), import_model(recipe, "base", recipe.base), certify(recipe)
+    graph, usual = run.recipe.graph, run.recipe.stages["r1_zero"].learning_rate
+    make(graph.ancestors(["r1_zero"]) - {"r1_zero"})
     watched = Watched()
-    r1flow.tasks.stage.run_program = watched
+    r1flow.tasks.attempt.run_program = watched
 
     def staged(repetition: int) -> float:
-        assert recipe.r1_zero is not None
-        rate = recipe.r1_zero.learning_rate * (1 + 1e-9 * repetition)  # another stage, of the same cost
-        new = recipe.model_copy(update={"r1_zero": recipe.r1_zero.model_copy(update={"learning_rate": rate})})
-        train_grpo(new, "r1_zero", new.r1_zero, base.ref, dataset.ref, certificates, None)
+        rate = usual * (1 + 1e-9 * repetition)  # another stage, of the same cost
+        new = load_recipe("tiny", [f"r1_zero.steps={steps}", f"r1_zero.learning_rate={rate}"])
+        compute(declare(new, graph.nodes["r1_zero"], run.done, run.place))
         return time.time() - watched.first
 
     def bare(repetition: int) -> float:
@@ -106,7 +103,7 @@ def compare(run: "Session", recipe: Recipe, repetitions: int) -> None:
         for name, way in pair if repetition % 2 else reversed(pair):
             seconds[name].append(way(repetition))
             print(f"{repetition} of {repetitions}: {name} {seconds[name][-1]:.2f} s", file=sys.stderr, flush=True)
-    r1flow.tasks.stage.run_program = run_program
+    r1flow.tasks.attempt.run_program = run_program
     staged_s, bare_s = (statistics.median(seconds[name]) for name in ("staged", "bare"))
     spread = max(max(values) / min(values) - 1 for values in seconds.values())
     print(
@@ -115,32 +112,32 @@ def compare(run: "Session", recipe: Recipe, repetitions: int) -> None:
     )
 
 
-def nothing(run: "Session", recipe: Recipe, num: int) -> None:
-    import r1flow.tasks.stage
+def nothing(run: "Session", num: int) -> None:
+    import r1flow.tasks.attempt
+    from r1flow.tasks.stage import compute
+    from r1flow.tasks.work import Work
+
+    kind = Kind("nothing", "report", "nothing", "1")
 
     def at_once(program: str, spec: dict[str, Any], **_: Any) -> dict[str, Any]:
         Path(spec["out"]).mkdir(parents=True)
         (Path(spec["out"]) / "nothing.json").write_text("{}")
         return {"nothing": 0.0}
 
-    @r1flow.tasks.stage.stage("nothing", version="1")
-    def do_nothing(recipe: Recipe, name: str) -> "Work":
-        return r1flow.tasks.stage.Work(name, "report", recipe, {"name": name})
-
     def times() -> list[float]:
         found = []
         for index in range(num):
             started = time.perf_counter()
-            do_nothing(recipe, f"nothing/{index}")
+            compute(Work(f"nothing/{index}", kind, {"name": index}))
             found.append(1000 * (time.perf_counter() - started))
         return found
 
-    r1flow.tasks.stage.run_program = at_once
+    r1flow.tasks.attempt.run_program = at_once
     first = times()
-    run.known.clear()  # what this run knows it computed would not be looked up again
+    run.done.clear()  # what this run knows it computed would not be looked up again
     for what, found in (("computed", first), ("reused", times())):
         print(f"a stage that does nothing, {what}: median {statistics.median(found):.0f} ms, most {max(found):.0f} ms")
-    r1flow.tasks.stage.run_program = run_program
+    r1flow.tasks.attempt.run_program = run_program
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python benchmarks/packing.py --rounds 9
 
-Prints the medians and their ratio for lengths as the recipe's teaching set has them, for lengths all over, and for the case
+Prints the medians and their ratio for lengths as the recipe's SFT data has them, for lengths all over, and for the case
 that packing cannot help: all documents equally long.
 """
 
@@ -25,7 +25,7 @@ ROWS, MICRO_TOKENS = 64, 16384
 
 
 def lengths(kind: str, rng: Random) -> list[int]:
-    if kind == "teaching set":  # a string task, or a sum of two to five numbers with its thought
+    if kind == "SFT data":  # a string task, or a sum of two to five numbers with its thought
         return [rng.choice([17, 18, 19, 22, 31, 43, 55]) for _ in range(ROWS)]
     if kind == "8 to 120":
         return [rng.randint(8, 120) for _ in range(ROWS)]
@@ -40,7 +40,7 @@ def main() -> None:
     for name in ("base", "student"):
         model = load_model(BUILTIN_MODELS / name)
         open_attention(model)
-        for kind in ("teaching set", "8 to 120", "all 40"):
+        for kind in ("SFT data", "8 to 120", "all 40"):
             rng = Random(0)
             batch = [Example(tuple(rng.randrange(3, 26) for _ in range(n)), 6) for n in lengths(kind, rng)]
             sizes = [len(example.ids) for example in batch]

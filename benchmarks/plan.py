@@ -24,8 +24,8 @@ from r1flow.components.costs.preset import batch_of
 from r1flow.components.costs.work import Lengths, Rates, rl_work
 from r1flow.components.processes.keeper import run_program
 from r1flow.components.recipe.grpo import GrpoConfig
+from r1flow.components.recipe.models import ModelShape
 from r1flow.components.recipe.presets import load_recipe
-from r1flow.components.recipe.recipe import ModelShape
 
 MIB = 2**20
 LARGE = ModelShape(
@@ -63,9 +63,8 @@ class Case(NamedTuple):
 
 
 def cases() -> dict[str, Case]:
-    tiny, zero = shape_in(BUILTIN["tiny-base"]), load_recipe("tiny").r1_zero
+    tiny, zero = shape_in(BUILTIN["tiny-base"]), load_recipe("tiny").stages["r1_zero"]
     assert tiny is not None
-    assert zero is not None
     step = zero.model_dump(
         mode="json", include={"steps", "learning_rate", "max_tokens", "prompts_per_step", "samples_per_prompt"}
     )

@@ -55,17 +55,16 @@ def main() -> None:
 
 
 def curate(home: Path, seed: int) -> None:
-    """The recipe's problems, below ``home/dataset``."""
+    """The recipe's problems, below ``home/problems``, with those of its suites kept out."""
     from r1flow.components.programs import curate as program
+    from r1flow.components.programs import suites
     from r1flow.components.recipe.presets import load_recipe
 
     recipe = load_recipe("tiny")
-    assert recipe.data is not None
-    config = {
-        "data": recipe.data.model_dump(mode="json"),
-        "suites": {name: suite.model_dump(mode="json") for name, suite in recipe.suites.items()},
-    }
-    program.main(spec(home, "dataset", config, seed))
+    held_out = {name: {"source": suite.source.model_dump(mode="json")} for name, suite in recipe.suites.items()}
+    suites.main(spec(home, "suites", {"suites": held_out}, seed))
+    config = {"dataset": recipe.datasets["problems"].model_dump(mode="json")}
+    program.main(spec(home, "problems", config, seed, inputs={"suites": str(home / "suites")}))
 
 
 def spec(home: Path, name: str, config: dict[str, Any], seed: int, **more: Any) -> dict[str, Any]:
@@ -73,14 +72,12 @@ def spec(home: Path, name: str, config: dict[str, Any], seed: int, **more: Any) 
     from r1flow.components.recipe.presets import load_recipe
 
     recipe = load_recipe("tiny")
-    shared = {part: getattr(recipe, part).model_dump(mode="json") for part in ("prompt", "language", "run")}
+    parts = {"prompt": recipe.prompt_of("base"), "language": recipe.language_of("base"), "run": recipe.run}
+    shared = {name: part.model_dump(mode="json") for name, part in parts.items()}
     (home / f"{name}-work").mkdir(parents=True, exist_ok=True)
     places = {"out": str(home / name), "work": str(home / f"{name}-work"), "store": (home / "store").as_uri()}
-    words = list(recipe.reflection_words)
     shared["run"]["sampler"] = "transformers"
-    return {"stage": name, "seed": seed, "config": config, "checkpoints": name, "reflection_words": words} | (
-        shared | places | more
-    )
+    return {"stage": name, "seed": seed, "config": config, "checkpoints": name} | shared | places | more
 
 
 def run_apart(kind: str, home: Path) -> dict[str, Any]:
@@ -94,23 +91,23 @@ def run_apart(kind: str, home: Path) -> dict[str, Any]:
 def train(options: argparse.Namespace) -> dict[str, Any]:
     """One algorithm from the base, in this process."""
     from r1flow.components.core.models import locate_model
-    from r1flow.components.programs import grpo
+    from r1flow.components.programs import rl
     from r1flow.components.recipe.presets import load_recipe
+    from r1flow.components.recipe.references import with_roles
 
     home, name = options.home, options.kind.replace(", ", "-").replace(" ", "-").lower()
     settings = [f"r1_zero.{setting}" for setting in [f"steps={options.steps}", *options.set]]
     settings += [f"r1_zero.algorithm={KINDS[options.kind]['algorithm']}"]
     settings += [f"r1_zero.ppo.{key}={value}" for key, value in dict(KINDS[options.kind].get("ppo", {})).items()]
     recipe = load_recipe("tiny", settings)
-    assert recipe.base is not None
-    assert recipe.r1_zero is not None
-    policy = home / "policy"
-    policy.mkdir(exist_ok=True)
-    if not (policy / "model").exists():
-        (policy / "model").symlink_to(locate_model(recipe.base.source))
-    inputs = {"policy": str(policy), "dataset": str(home / "dataset")}
-    raw = spec(home, name, {"grpo": recipe.r1_zero.model_dump(mode="json")}, options.seed, inputs=inputs)
-    grpo.main(raw)
+    base = home / "base"
+    base.mkdir(exist_ok=True)
+    if not (base / "model").exists():
+        (base / "model").symlink_to(locate_model(recipe.models["base"].source))
+    config, roles = with_roles(recipe.stages["r1_zero"])
+    inputs = {role: str(home / part) for role, part in roles.items()}
+    raw = spec(home, name, config, options.seed, inputs=inputs)
+    rl.main(raw)
     rows = [json.loads(line)["metrics"] for line in (Path(raw["work"]) / "metrics.jsonl").read_text().splitlines()][1:]
     curves = {key: [row[key] for row in rows] for key in ("reward", "pass_at_1", "length")}
     times = {"seconds": "step", "sampling": "sample", "update": "update"}

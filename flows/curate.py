@@ -1,20 +1,24 @@
-"""Sources to problems and suites."""
+"""Sources to a dataset."""
 
 from prefect import flow
-from prefect.runtime import flow_run
 
-from r1flow.components.recipe.recipe import Recipe
+from r1flow.flows.nodes import compute_nodes, node
+from r1flow.flows.parameters import Preset, Settings, Whole, recipe_from
 from r1flow.tasks.announce import announce_dataset
-from r1flow.tasks.data import curate_data
-from r1flow.tasks.session import StageOutcome, session
+from r1flow.tasks.session import StageOutcome, open_session, session
 
 
-@flow(name="curate", flow_run_name="curate-{recipe.preset}", validate_parameters=True)
-def curate(recipe: Recipe) -> StageOutcome:
-    """Read, validate, deduplicate and decontaminate the recipe's sources; publish the dataset and its report, and announce
-    what is new."""
-    with session(recipe):
-        dataset = curate_data(recipe)
-        if not dataset.reused and flow_run.get_parent_flow_run_id() is None:  # inside a recipe it is no news
-            announce_dataset(recipe, dataset)
-        return dataset
+@flow(name="curate", flow_run_name="{dataset}")
+def curate(
+    dataset: str, preset: Preset | None = None, set: Settings | None = None, recipe: Whole | None = None
+) -> StageOutcome:
+    """Read, validate, deduplicate and decontaminate the sources of ``dataset``; publish it with its report. Alone, a dataset
+    that is new is announced; inside a recipe it is no news, or every run would start another."""
+    if open_session() is not None:
+        return node(dataset)
+    whole = recipe_from(preset, set, recipe)
+    with session(whole) as run:
+        compute_nodes(whole.graph.only([dataset]))
+        if not run.done[dataset].reused:
+            announce_dataset(run.done[dataset])
+        return run.done[dataset]

@@ -8,7 +8,7 @@ from prefect.exceptions import FlowPauseTimeout
 from prefect.input import RunInput
 
 from r1flow.components.evals.gate import Decision
-from r1flow.components.recipe.recipe import Recipe
+from r1flow.components.recipe.run import PromoteConfig
 from r1flow.tasks.session import StageOutcome, current_session
 
 LOOK_EVERY_S = 5
@@ -31,25 +31,24 @@ class Answer:
     by: str = ""
 
 
-def ask_whoever_decides(recipe: Recipe, model: StageOutcome, decision: Decision) -> Answer:
-    """By ``gate.mode``. A person is asked only about a model that the gate lets through, and only where a Prefect server
-    outlives this run; elsewhere the model stays unpromoted, and the answer names the command that promotes it.
+def ask_whoever_decides(registered: str, gate: PromoteConfig, model: StageOutcome, decision: Decision) -> Answer:
+    """By the promotion's ``mode``. A person is asked only about a model that the gate lets through, and only where a Prefect
+    server outlives this run; elsewhere the model stays unpromoted, and the answer names the command that promotes it.
     """
-    mode = recipe.gate.mode if recipe.gate else "off"
     by_hand = f"r1 promote {model.ref.kind}/{model.ref.fingerprint[:8]}"
-    if mode == "auto" or not decision.passed:
+    if gate.mode == "auto" or not decision.passed:
         return Answer(promote=True)
-    if mode == "off":
-        return Answer(promote=False, reason=f"gate.mode is off: `{by_hand}` promotes it")
+    if gate.mode == "off":
+        return Answer(promote=False, reason=f"promote.{registered}.mode is off: `{by_hand}` promotes it")
     if not current_session().standing:
         return Answer(promote=False, reason=f"a person decides, and no Prefect server stands: `{by_hand}` promotes it")
-    return _ask(recipe, model, decision, by_hand)
+    return _ask(registered, gate, model, decision, by_hand)
 
 
-def _ask(recipe: Recipe, model: StageOutcome, decision: Decision, by_hand: str) -> Answer:
+def _ask(registered: str, gate: PromoteConfig, model: StageOutcome, decision: Decision, by_hand: str) -> Answer:
     """Pause this flow run until somebody fills in the form, or nobody does in time."""
-    description = f"# {recipe.registered_name}: promote `{model.ref.uri}`?\n\n{as_list(decision.reasons)}"
-    hours = recipe.gate.wait_hours if recipe.gate else 0.0
+    description = f"# {registered}: promote `{model.ref.uri}`?\n\n{as_list(decision.reasons)}"
+    hours = gate.wait_hours
     form = Approval.with_initial_data(description=description, promote=False)
     try:
         said = pause_flow_run(wait_for_input=form, timeout=max(1, round(hours * 3600)), poll_interval=LOOK_EVERY_S)

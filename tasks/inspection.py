@@ -6,11 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from r1flow.components.core.digest import directory_digest
 from r1flow.components.core.errors import ModelError, StageFailed
+from r1flow.components.core.models import is_hub_id, locate_model
 from r1flow.components.processes.keeper import run_program
 from r1flow.components.processes.preload import ForkServer
 from r1flow.components.processes.workplace import own_directory
 from r1flow.components.programs.inspect_model import NOTE, Limits, ModelFacts
+from r1flow.components.recipe.graph import ADDRESS, Graph
+from r1flow.components.recipe.kinds import IMPLIED
+from r1flow.components.store.artifact import find, read_manifest
+from r1flow.tasks.declare import imported
+from r1flow.tasks.session import current_session
 
 PROGRAM = "r1flow.components.programs.inspect_model"
 HOURS = 12.0
@@ -24,6 +31,7 @@ def inspect(
     work: Path,
     server: ForkServer | None,
     limits: Limits = LIMITS,
+    cache: Path | None = None,
     cancelled: threading.Event | None = None,
 ) -> dict[str, ModelFacts]:
     """What the start ``models`` are, by name; each is given as ``source``, ``revision``, ``template`` and ``dtype``.
@@ -38,6 +46,7 @@ def inspect(
             "models": {name: dict(model) for name, model in models.items()},
             "limits": limits.model_dump(mode="json"),
             "work": str(directory),
+            "cache": str(cache) if cache else None,
         }
         try:
             found = run_program(
@@ -49,6 +58,36 @@ def inspect(
             raise _blamed(error, directory / NOTE, limits) from error
         shutil.rmtree(directory, ignore_errors=True)
     return {name: ModelFacts.model_validate(facts) for name, facts in found.items()}
+
+
+def know_models(graph: Graph) -> None:
+    """Tell the run's place what the start models of ``graph`` are: digests, and sizes where something depends on them.
+
+    A directory's bytes are its identity. What the store has already is not looked at again; a hub's model without a commit
+    always is, for its name can come to mean other files.
+    """
+    run = current_session()
+    digests: dict[str, str] = {}
+    sizes: dict[str, int] = {}
+    unknown: dict[str, dict[str, Any]] = {}
+    for name, model in run.recipe.models.items():
+        if name not in graph.nodes or ADDRESS.fullmatch(model.source):
+            continue
+        if not is_hub_id(model.source):
+            directory = locate_model(model.source, setting=f"models.{name}.source")
+            digests[name] = directory_digest(directory, run.settings.cache)
+            address = imported(model, digests[name]).fingerprint()
+            if (ref := find(run.store, IMPLIED["import"].artifact, address)) is not None:
+                sizes[name] = int(read_manifest(run.store, ref).metrics.get("parameters") or 0)
+                continue
+        template = run.recipe.prompt_of(name).template
+        unknown[name] = {**model.model_dump(include={"source", "revision", "dtype"}), "template": template}
+    if unknown:
+        work, cache = run.settings.work("inspection", run.run_id), run.settings.cache
+        seen = inspect(unknown, work=work, server=run.server(), cache=cache, cancelled=run.cancelled)
+        digests |= {name: facts.digest for name, facts in seen.items()}
+        sizes |= {name: facts.parameters for name, facts in seen.items()}
+    run.place = run.place.knowing(digests, sizes)
 
 
 def _blamed(error: StageFailed, note: Path, limits: Limits) -> ModelError:

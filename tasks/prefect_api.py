@@ -120,7 +120,7 @@ def _lock_when_transactions_begin() -> None:
     def begin_locked(self: AioSqliteConfiguration, session: Any, with_for_update: bool = True) -> Any:
         return begin(self, session, with_for_update=True)
 
-    AioSqliteConfiguration.begin_transaction = begin_locked
+    AioSqliteConfiguration.begin_transaction = begin_locked  # type: ignore[method-assign]
 
 
 def _drain() -> None:

@@ -1,7 +1,7 @@
-"""What the stages of one run share: store, tracking run, fork server, lanes, and who is watching.
+"""What the stages of one run share: store, tracking run, fork server, budget, and who is watching.
 
-A session is opened once per run, by the command line or by the outermost flow, and found by tasks through a context
-variable (Prefect copies the context into its worker threads).
+A session is opened once per run, by the command line or by the outermost flow, and found by flows and tasks below through
+a context variable.
 """
 
 import contextlib
@@ -27,7 +27,8 @@ from r1flow.components.store.liveness import run_lease
 from r1flow.components.store.manifest import ArtifactRef
 from r1flow.components.store.objects import ObjectStore, open_store
 from r1flow.components.tracking.runs import Tracking
-from r1flow.tasks.purse import Purse, open_purse
+from r1flow.tasks.budget import Budget, open_budget
+from r1flow.tasks.place import Place, find_place
 from r1flow.tasks.summary import keep_summary
 
 PRELOAD = (
@@ -82,7 +83,7 @@ class Silent:
 
 @dataclass
 class Session:
-    """One run. ``outcomes`` grows as stages end, in the order they ended; ``known`` finds them by (kind, fingerprint)."""
+    """One run. ``done`` holds what stages have given, by name, in the order they ended."""
 
     recipe: Recipe
     settings: Settings
@@ -90,52 +91,102 @@ class Session:
     tracking: Tracking
     run_id: str
     listener: Listener
-    lanes: threading.Semaphore
+    place: Place
+    budget: Budget = field(default_factory=Budget)
     cancelled: threading.Event = field(default_factory=threading.Event)
-    outcomes: list[StageOutcome] = field(default_factory=list)
-    known: dict[tuple[str, str], StageOutcome] = field(default_factory=dict)
-    purse: Purse = field(default_factory=Purse)
+    done: dict[str, StageOutcome] = field(default_factory=dict)
     standing: bool = True
     """Whether Prefect's server outlives this run, so that a person can answer it there."""
-    champion: Champion | None = None
-    """What the gate said, once it was asked."""
+    champions: list[Champion] = field(default_factory=list)
+    """What the gates said, once they were asked."""
     summary: dict[str, Any] = field(default_factory=dict)
     """The whole run, once it has ended well."""
     started: float = field(default_factory=time.monotonic)
-    _server: ForkServer | None = None
+    _server: "LazyServer" = field(default_factory=lambda: _shared.get() or LazyServer())
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _computing: dict[str, threading.Lock] = field(default_factory=dict)
 
     def server(self) -> ForkServer:
-        """The preloaded server that stage programs are forked from, started when it is first needed."""
+        """The preloaded server that stage programs are forked from."""
+        return self._server.get()
+
+    def turn(self, address: str) -> threading.Lock:
+        """Held while the artifact at ``address`` is made: two stages of one fingerprint make it once."""
+        with self._lock:
+            return self._computing.setdefault(address, threading.Lock())
+
+    def known(self, address: str) -> StageOutcome | None:
+        """What this run has computed or found at ``address`` already."""
+        return next((outcome for outcome in list(self.done.values()) if outcome.ref.fingerprint == address), None)
+
+    def close(self) -> None:
+        self.cancelled.set()
+        if self._server is not _shared.get():
+            self._server.close()
+
+
+class LazyServer:
+    """A fork server that starts when it is first asked for: importing torch takes seconds."""
+
+    def __init__(self) -> None:
+        self._server: ForkServer | None = None
+        self._lock = threading.Lock()
+
+    def get(self) -> ForkServer:
         with self._lock:
             if self._server is None:
                 self._server = ForkServer.start(PRELOAD)
             return self._server
 
     def close(self) -> None:
-        self.cancelled.set()
-        if self._server is not None:
-            self._server.close()
+        with self._lock:
+            if self._server is not None:
+                self._server.close()
+                self._server = None
 
 
+@contextlib.contextmanager
+def one_server() -> Iterator[None]:
+    """All sessions in the block fork their programs from one server."""
+    server = LazyServer()
+    token = _shared.set(server)
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+        server.close()
+
+
+_shared: ContextVar[LazyServer | None] = ContextVar("r1_server", default=None)
 _current: ContextVar[Session | None] = ContextVar("r1_session", default=None)
+
+
+def open_session() -> Session | None:
+    """The session of the run around this, if there is one."""
+    return _current.get()
 
 
 def current_session() -> Session:
     """The session of the run that this task belongs to."""
     session = _current.get()
     if session is None:
-        raise RuntimeError("no session: call flows through `r1 run`, or inside r1flow.tasks.session.session(recipe)")
+        raise RuntimeError("no session: call flows through `r1 run`, or inside tasks.session.session(recipe)")
     return session
 
 
 @contextlib.contextmanager
 def session(
-    recipe: Recipe, settings: Settings | None = None, listener: Listener | None = None, *, standing: bool = True
+    recipe: Recipe,
+    settings: Settings | None = None,
+    listener: Listener | None = None,
+    *,
+    standing: bool = True,
+    sweep: str = "",
 ) -> Iterator[Session]:
     """The run's session: the one that is open, else a new one that ends with this block.
 
     Checks that the store can be written before anything is computed; a run that ends well leaves its summary there.
+    ``sweep``: the tracking run of which this one is a point.
     """
     if (opened := _current.get()) is not None:
         with _stopping(opened):
@@ -143,32 +194,24 @@ def session(
         return
     settings = settings or Settings()
     settings.prepare()
-    purse = open_purse(recipe, settings)
+    place = find_place(recipe)
+    budget = open_budget(recipe, settings, place.device)
     store = open_store(settings.store_uri)
     admit_store(store)
     tracking = Tracking(settings.tracking_uri, settings.experiment, settings.outboxes)
     in_prefect = _flow_run()
     run_id = tracking.start_parent(
-        f"{recipe.preset}-{recipe.seed}",
+        f"{recipe.name}-{recipe.seed}",
         tags={
-            "r1.preset": recipe.preset,
+            "r1.recipe": recipe.name,
             "r1.store": settings.store_uri,
             **process_tags(),
             **({"prefect.flow_run_id": in_prefect} if in_prefect else {}),
         },
         params=flatten(recipe.model_dump(mode="json", exclude_none=True)),
+        sweep=sweep,
     )
-    new = Session(
-        recipe,
-        settings,
-        store,
-        tracking,
-        run_id,
-        listener or Silent(),
-        threading.Semaphore(recipe.run.lanes),
-        purse=purse,
-        standing=standing,
-    )
+    new = Session(recipe, settings, store, tracking, run_id, listener or Silent(), place, budget, standing=standing)
     token = _current.set(new)
     status = "FAILED"
     lease = run_lease(store, run_id, in_prefect)

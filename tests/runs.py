@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+ZERO = str(Path(__file__).parent / "zero.toml")
+"""A recipe: R1-Zero alone, from data to champion, two steps of everything."""
 
 
 def command(*arguments: str) -> list[str]:
@@ -49,16 +51,28 @@ def r1(
 
 
 def run_recipe(
-    home: Path, preset: str, *overrides: str, timeout: float = 400, extra: Mapping[str, str] | None = None
+    home: Path,
+    preset: str,
+    *overrides: str,
+    only: Sequence[str] = (),
+    timeout: float = 400,
+    path: Path | None = None,
+    extra: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """`r1 run`, which has to succeed; the summary it wrote. What it printed lies beside."""
     summary = home / "summary.json"
-    sets = [part for override in overrides for part in ("--set", override)]
-    done = r1(home, "run", preset, *sets, "--json", str(summary), timeout=timeout, extra=extra)
+    arguments = [*options(overrides, only), "--json", str(summary)]
+    done = r1(home, "run", preset, *arguments, timeout=timeout, path=path, extra=extra)
     (home / "console.txt").write_text(done.stdout + done.stderr)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     result: dict[str, Any] = json.loads(summary.read_text())
     return result
+
+
+def options(overrides: Iterable[str], only: Iterable[str] = ()) -> list[str]:
+    """``--set`` for every override, ``--only`` for every stage."""
+    sets = [part for override in overrides for part in ("--set", override)]
+    return sets + [part for name in only for part in ("--only", name)]
 
 
 def stages(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 ::
 
     R1Error
-    |-- UserError              the input is wrong; the message names the field and the mend; exit code 2
+    |-- UserError              the input is wrong; the message names the field and the fix; exit code 2
     |   |-- ConfigError        an unknown setting, a value out of range, settings that exclude each other
     |   |-- DataError          a missing file, too many bad rows, a dataset without rows
     |   |-- ModelError         a model directory that cannot be used as one
@@ -29,7 +29,7 @@ class R1Error(Exception):
 
 
 class UserError(R1Error):
-    """The input is wrong. One message, naming the field and the mend; the command line shows it and exits with 2."""
+    """The input is wrong. One message, naming the field and the fix; the command line shows it and exits with 2."""
 
 
 class ConfigError(UserError):

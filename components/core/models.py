@@ -25,7 +25,7 @@ HUB_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 
 
 def locate_model(
-    source: str, revision: str | None = None, *, cache: Path | None = None, setting: str = "base.source"
+    source: str, revision: str | None = None, *, cache: Path | None = None, setting: str = "source"
 ) -> Path:
     """The local directory of ``source``: ``builtin:NAME``, a directory, or a hub id (downloaded; safetensors only).
 
@@ -39,11 +39,19 @@ def locate_model(
     path = Path(source).expanduser()
     if path.is_dir():
         return check_model_directory(path)
-    if path.is_absolute() or source.startswith((".", "~")) or source.count("/") != 1:
+    if not is_hub_id(source):
         raise ModelError(
             f"{setting}: {source} is not a directory here; give a model directory or a hub id such as Qwen/Qwen2.5-0.5B"
         )
     return check_model_directory(_download(source, revision, cache, setting))
+
+
+def is_hub_id(source: str) -> bool:
+    """Whether a source is none of this machine's directories, so that its files would be fetched."""
+    if source.startswith(("builtin:", ".", "~")) or source.count("/") != 1:
+        return False
+    path = Path(source)
+    return not (path.is_absolute() or path.is_dir())
 
 
 def _download(source: str, revision: str | None, cache: Path | None, setting: str) -> Path:

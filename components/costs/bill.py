@@ -9,16 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PHASES = ("sample", "score", "update", "sync")
-STARTS = {
-    "r1_zero": "base",
-    "dev1": "base",
-    "dev2": "dev1",
-    "dev3": "base",
-    "r1": "dev3",
-    "distilled": "student",
-    "student_rl": "student",
-}
-"""The model that each training stage starts from."""
 MILLION = 1e6
 
 
@@ -101,13 +91,11 @@ class Rate:
         return None if self.watts is None else device_seconds * self.watts / 3.6e6
 
 
-def stage_bill(name: str, cost: Spent, rate: Rate, pass_at_1: Mapping[str, float]) -> dict[str, Any]:
+def stage_bill(name: str, cost: Spent, rate: Rate, points: float | None = None) -> dict[str, Any]:
     """A line of the bill. ``per_million_out`` is the sampling phase's money over tokens generated, ``per_million_in`` the update
-    phase's over tokens trained on; ``per_point`` the stage's money over the points of pass@1 (of 100) that its model lies above
-    the one it starts from, None where it does not."""
+    phase's over tokens trained on; ``per_point`` the stage's money over the ``points`` of pass@1 (of 100) that its model lies
+    above the one it starts from, None where it does not."""
     money = rate.money(cost.device_seconds)
-    start, end = pass_at_1.get(STARTS.get(name, "")), pass_at_1.get(name)
-    points = 100 * (end - start) if start is not None and end is not None else None
     return {
         "stage": name,
         "device": cost.device,
@@ -125,16 +113,14 @@ def stage_bill(name: str, cost: Spent, rate: Rate, pass_at_1: Mapping[str, float
     }
 
 
-def total_bill(lines: Sequence[Mapping[str, Any]], pass_at_1: Mapping[str, float]) -> dict[str, Any]:
+def total_bill(lines: Sequence[Mapping[str, Any]], points: float | None = None) -> dict[str, Any]:
     """All stages together, reused ones at what they cost when they were computed. A sum with an unknown part is unknown.
 
-    ``points`` are those of the last model of the main line above the base.
+    ``points`` are those of pass@1 by which the last model of the main line lies above the first.
     """
     sampled = [line for line in lines if line["phases"].get("sample")]
     trained = [line for line in lines if line["phases"].get("update")]
     money = _sum(lines, "money")
-    last = next((pass_at_1[name] for name in ("r1", "dev3", "dev2", "dev1", "r1_zero") if name in pass_at_1), None)
-    points = 100 * (last - pass_at_1["base"]) if last is not None and "base" in pass_at_1 else None
     phases: dict[str, float] = {}
     for line in lines:
         for phase, seconds in line["phases"].items():

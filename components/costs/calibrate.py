@@ -6,10 +6,11 @@ from pathlib import Path
 from r1flow.components.core.errors import ConfigError
 from r1flow.components.core.models import BUILTIN
 from r1flow.components.costs.decoder import shape_in
-from r1flow.components.costs.preset import RL, stages_of
+from r1flow.components.costs.preset import stages_of
 from r1flow.components.costs.work import Lengths, Rates, rl_work
 from r1flow.components.processes.keeper import run_program
-from r1flow.components.recipe.recipe import ModelConfig, Recipe
+from r1flow.components.recipe.grpo import GrpoConfig
+from r1flow.components.recipe.recipe import Recipe
 
 TINY_PROMPT, TINY_END = 11, 1
 """Tokens of the tiny world's mean prompt, and its end token."""
@@ -21,14 +22,14 @@ def calibrate(recipe: Recipe) -> tuple[Rates, Lengths]:
     Raises :class:`ConfigError` where the recipe has no RL stage on a shipped model: its weights would have to be loaded first.
     """
     stage = next(iter(stages_of(recipe, Lengths())), None)
-    model: ModelConfig | None = getattr(recipe, RL[stage.name]) if stage else None
+    model = recipe.models[stage.start] if stage else None
     if stage is None or model is None or not model.source.startswith("builtin:"):
         raise ConfigError("--calibrate measures a step of a shipped model on a CPU; this recipe has no RL stage on one")
     directory = BUILTIN[model.source.removeprefix("builtin:")]
     shape = shape_in(directory)
     assert shape is not None, directory
     raw = {
-        "grpo": stage.config.model_dump(mode="json"),
+        "grpo": stage.config.model_dump(mode="json", include=set(GrpoConfig.model_fields)),
         "shape": shape.model_dump(mode="json"),
         "directory": str(directory),
         "prompt": TINY_PROMPT,

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from r1flow.components.costs.bill import Spent
-from r1flow.components.costs.preset import RL, Stage, stages_of
+from r1flow.components.costs.preset import Stage, stages_of
 from r1flow.components.costs.work import Lengths, Rates, Work, rl_work
 from r1flow.components.recipe.recipe import Recipe
 
-MADE_BY = {"r1_zero": "r1_zero", "grpo": "dev2", "grpo2": "r1", "student_rl": "student_rl"}
-"""RL sections of a recipe, and the stage that each one sets."""
 GIB = float(2**30)
 
 
@@ -37,16 +35,16 @@ def checks(recipe: Recipe, costs: Mapping[str, Spent]) -> list[Check]:
     """The RL stages in ``costs`` (by stage) whose model's shape is known and whose work was counted."""
     found: list[Check] = []
     by_model: dict[str, Rates] = {}
-    for section in [stage.name for stage in stages_of(recipe, Lengths())]:
-        cost = costs.get(MADE_BY[section])
+    for name in [stage.name for stage in stages_of(recipe, Lengths())]:
+        cost = costs.get(name)
         if cost is None or not cost.tflop:
             continue
         longest = Lengths(cost.prompt)
-        stage = next(s for s in stages_of(recipe, longest) if s.name == section)
-        work, rates = _work(stage, _lengths(stage, cost)), by_model.get(RL[section])
+        stage = next(s for s in stages_of(recipe, longest) if s.name == name)
+        work, rates = _work(stage, _lengths(stage, cost)), by_model.get(stage.start)
         found.append(
             Check(
-                stage=MADE_BY[section],
+                stage=name,
                 memory=_memory(stage, recipe.run.device == "cpu"),
                 memory_measured=cost.memory_gib,
                 tokens=_work(stage, longest).out,
@@ -58,8 +56,7 @@ def checks(recipe: Recipe, costs: Mapping[str, Spent]) -> list[Check]:
             )
         )
         by_model.setdefault(
-            RL[section],
-            Rates(work.sampling / cost.phases["sample"], work.training / cost.phases["update"], MADE_BY[section]),
+            stage.start, Rates(work.sampling / cost.phases["sample"], work.training / cost.phases["update"], name)
         )
     return found
 

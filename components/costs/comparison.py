@@ -16,8 +16,7 @@ def models() -> dict[str, Decoder]:
     """Qwen2.5 of three sizes, from the presets, and DeepSeek-V3."""
     found = {}
     for name, preset in PRESETS.items():
-        base = load_recipe(preset).base
-        assert base is not None, preset
+        base = load_recipe(preset).models["base"]
         assert base.shape is not None, preset
         found[name] = decoder_of(base.shape)
     return found | {"671B": DEEPSEEK_V3}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from r1flow.components.costs.parameters import count_parameters, count_value_parameters
-from r1flow.components.recipe.recipe import ModelShape
+from r1flow.components.recipe.models import ModelShape
 
 
 @dataclass(frozen=True)

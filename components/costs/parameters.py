@@ -1,6 +1,6 @@
 """Parameter counts of the decoder families that presets use, from their shape alone."""
 
-from r1flow.components.recipe.recipe import ModelShape
+from r1flow.components.recipe.models import ModelShape
 
 
 def count_parameters(shape: ModelShape) -> int:

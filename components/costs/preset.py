@@ -6,20 +6,19 @@ from r1flow.components.core.models import BUILTIN
 from r1flow.components.costs.decoder import Decoder, decoder_of, shape_in
 from r1flow.components.costs.memory import Batch, Layout, Parts, largest_rows, largest_sampled, parts
 from r1flow.components.costs.work import PROMPT, Lengths
-from r1flow.components.recipe.grpo import GrpoConfig
-from r1flow.components.recipe.recipe import ModelConfig, Recipe
+from r1flow.components.recipe.models import ModelConfig
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.components.recipe.stages import RlStage
 from r1flow.components.sampling.auto import resolve_sampler
-
-RL = {"r1_zero": "base", "grpo": "base", "grpo2": "base", "student_rl": "student"}
-"""RL sections of a recipe and whose model they train."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """An RL stage's settings, model, layout and the batch of one rank."""
+    """An RL stage's settings, the start model it comes from, its shape, the layout and the batch of one rank."""
 
     name: str
-    config: GrpoConfig
+    config: RlStage
+    start: str
     model: Decoder
     layout: Layout
     batch: Batch
@@ -47,15 +46,13 @@ class Stage:
 
 
 def models_of(recipe: Recipe) -> dict[str, Decoder]:
-    """Base and student, as far as their shapes are known without a download."""
-    found = {role: decoder(getattr(recipe, role)) for role in ("base", "student")}
-    return {role: model for role, model in found.items() if model is not None}
+    """The start models whose shapes are known without a download."""
+    found = {name: decoder(model) for name, model in recipe.models.items()}
+    return {name: model for name, model in found.items() if model is not None}
 
 
-def decoder(config: ModelConfig | None) -> Decoder | None:
+def decoder(config: ModelConfig) -> Decoder | None:
     """A start model's numbers: its shape's, or a shipped model's."""
-    if config is None:
-        return None
     if config.shape is not None:
         return decoder_of(config.shape)
     shipped = config.source.removeprefix("builtin:")
@@ -64,18 +61,19 @@ def decoder(config: ModelConfig | None) -> Decoder | None:
 
 
 def stages_of(recipe: Recipe, lengths: Lengths) -> list[Stage]:
-    """The RL stages whose model is known. Completions are taken to be as long as they may be, unless ``lengths`` knows."""
+    """The RL stages whose model is known, in order. Completions are taken to be as long as they may be, unless ``lengths``
+    knows."""
     models = models_of(recipe)
     found = []
-    for name, role in RL.items():
-        config = getattr(recipe, name)
-        if config is not None and role in models and (recipe.flow == "r1" or name == recipe.flow):
-            layout = layout_of(recipe, config, models[role])
-            found.append(Stage(name, config, models[role], layout, batch_of(config, layout, lengths)))
+    for name in recipe.graph.nodes:
+        config, start = recipe.stages.get(name), recipe.start_of(name)
+        if isinstance(config, RlStage) and start in models:
+            layout = layout_of(recipe, config, models[start])
+            found.append(Stage(name, config, start, models[start], layout, batch_of(config, layout, lengths)))
     return found
 
 
-def layout_of(recipe: Recipe, config: GrpoConfig, model: Decoder) -> Layout:
+def layout_of(recipe: Recipe, config: RlStage, model: Decoder) -> Layout:
     """A sampler with weights of its own: vLLM, one that works ahead, or beside weights that ZeRO 3 has taken apart."""
     engine = recipe.run.engine
     device = "cpu" if recipe.run.device == "cpu" else "cuda"
@@ -91,7 +89,7 @@ def layout_of(recipe: Recipe, config: GrpoConfig, model: Decoder) -> Layout:
     )
 
 
-def batch_of(config: GrpoConfig, layout: Layout, lengths: Lengths) -> Batch:
+def batch_of(config: RlStage, layout: Layout, lengths: Lengths) -> Batch:
     """One rank's part of the completions of a step, and of an optimizer step."""
     completions = config.prompts_per_step * config.samples_per_prompt
     return Batch(

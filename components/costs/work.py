@@ -1,13 +1,14 @@
 """Steps, tokens and operations of every stage of a recipe, and seconds from a rate. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from r1flow.components.costs.decoder import Decoder
 from r1flow.components.costs.ranks import ranks_of
 from r1flow.components.recipe.grpo import GrpoConfig
+from r1flow.components.recipe.kinds import IMPLIED
 from r1flow.components.recipe.recipe import Recipe
-from r1flow.components.recipe.stages import SftConfig
+from r1flow.components.recipe.stages import RateStage, RlStage, SelectStage, SftStage, Stage
 from r1flow.components.training.rl.flops import Cost, group_flops
 
 SAMPLING_SHARE, TRAINING_SHARE = 0.02, 0.30
@@ -16,6 +17,8 @@ SAMPLING_SHARE, TRAINING_SHARE = 0.02, 0.30
 800)."""
 PROMPT = 256
 """Tokens of a prompt, where nothing was measured."""
+LONGEST = 4096
+"""Tokens of a demonstration, where nobody knows."""
 BACKWARD = 3
 """Forward passes that an update is worth: itself and twice that backward."""
 
@@ -76,15 +79,22 @@ def rl_work(stage: str, config: GrpoConfig, model: Decoder, lengths: Lengths, ra
     return Work(stage, config.steps, tokens, tokens, config.steps * forward, config.steps * passes * forward, ranks)
 
 
-def rating_work(stage: str, config: GrpoConfig, problems: int, model: Decoder, lengths: Lengths) -> Work:
-    """The start model's answers to all problems, which ``difficulty`` chooses by."""
-    assert config.difficulty is not None
-    completion, samples = lengths.of(config.max_tokens), config.difficulty.samples
+@dataclass(frozen=True)
+class Rating:
+    """Completions of every problem, and the longest of them."""
+
+    samples: int
+    max_tokens: int
+
+
+def rating_work(stage: str, rating: Rating, problems: int, model: Decoder, lengths: Lengths) -> Work:
+    """A model's answers to all problems: nothing but sampling."""
+    completion, samples = lengths.of(rating.max_tokens), rating.samples
     forward = problems * _group(model, lengths.prompt, completion, samples)
-    return Work(f"{stage}/difficulty", 0, problems * samples * completion, 0.0, forward)
+    return Work(stage, 0, problems * samples * completion, 0.0, forward)
 
 
-def sft_work(stage: str, config: SftConfig, examples: int, model: Decoder, lengths: Lengths, longest: int) -> Work:
+def sft_work(stage: str, config: SftStage, examples: int, model: Decoder, lengths: Lengths, longest: int) -> Work:
     """``epochs`` passes over ``examples``, three forward passes' worth each."""
     completion = lengths.of(longest)
     steps = config.epochs * -(-examples // config.batch_size)
@@ -95,61 +105,84 @@ def sft_work(stage: str, config: SftConfig, examples: int, model: Decoder, lengt
 def evaluation_work(recipe: Recipe, stage: str, model: Decoder, lengths: Lengths) -> Work:
     """All suites, once: nothing but sampling."""
     out = flops = 0.0
-    for suite in recipe.suites.values():
+    chosen = recipe.evaluate.suites
+    for suite in (recipe.suites[name] for name in (recipe.suites if chosen is None else chosen)):
         completion = lengths.of(suite.max_tokens)
         out += suite.problems * suite.samples * completion
         flops += suite.problems * _group(model, lengths.prompt, completion, suite.samples)
     return Work(stage, 0, out, 0.0, flops)
 
 
-def recipe_work(recipe: Recipe, models: dict[str, Decoder], lengths: Lengths) -> Iterator[Work]:
-    """Every stage that computes with a model, in the recipe's order; ``models`` has ``base`` and ``student`` as far as known.
+def recipe_work(recipe: Recipe, models: Mapping[str, Decoder], lengths: Lengths) -> Iterator[Work]:
+    """Every node that computes with a model of a known shape, training before evaluations; ``models`` by start model.
 
-    Where ``difficulty`` wants problems rated and their number is known, that is a stage as well. Teaching sets are taken
-    to be as large as their settings allow, and as long as what the RL stage before may write.
+    Pass rates are planned where the recipe says how many problems there are. SFT data is taken to be as large as its
+    settings allow, and as long as the RL stage that it was sampled from may write.
     """
-    base, student = models.get("base"), models.get("student")
-    ranks = ranks_of(recipe.run.engine, "grpo")
-    measured: list[tuple[str, Decoder]] = []
-
-    def rl(name: str, config: GrpoConfig, model: Decoder) -> Iterator[Work]:
-        if config.difficulty and not config.difficulty.ledger and (problems := _problems(recipe, config)):
-            yield rating_work(name, config, problems, model, lengths)
-        yield rl_work(name, config, model, lengths, ranks)
-
-    if base and recipe.flow in ("r1", "r1_zero") and recipe.r1_zero:
-        yield from rl("r1_zero", recipe.r1_zero, base)
-        measured += [("base", base), ("r1_zero", base)]
-    if recipe.flow == "r1" and base and recipe.r1_zero and recipe.cold_start and recipe.grpo and recipe.reject:
-        chains = recipe.cold_start
-        yield sft_work("dev1", chains.sft, chains.select.examples, base, lengths, recipe.r1_zero.max_tokens)
-        yield from rl("dev2", recipe.grpo, base)
-        examples = round(recipe.reject.select.examples / (1 - recipe.reject.general_share)) + recipe.reject.general
-        measured += [("dev1", base), ("dev2", base)]
-        if recipe.sft2:
-            yield sft_work("dev3", recipe.sft2, examples, base, lengths, recipe.grpo.max_tokens)
-            measured.append(("dev3", base))
-        if recipe.grpo2:
-            yield from rl("r1", recipe.grpo2, base)
-            measured.append(("r1", base))
-        if student and recipe.distill:
-            yield sft_work("distilled", recipe.distill, examples, student, lengths, recipe.grpo.max_tokens)
-            measured.append(("distilled", student))
-        if student and recipe.student_rl:
-            yield from rl("student_rl", recipe.student_rl, student)
-            measured += [("student", student), ("student_rl", student)]
-    for name, model in measured:
-        yield evaluation_work(recipe, f"evaluate/{name}", model, lengths)
+    graph = recipe.graph
+    evaluations: list[Work] = []
+    for name, node in graph.nodes.items():
+        model = models.get(recipe.start_of(node.subject or name))
+        if model is None:
+            continue
+        stage = recipe.stages.get(node.subject or name)
+        if node.kind is IMPLIED["evaluate"]:
+            evaluations.append(evaluation_work(recipe, name, model, lengths))
+        elif node.kind.name == "rate" and (problems := _problems(recipe, stage)):
+            yield rating_work(name, _rating(stage), problems, model, lengths)
+        elif isinstance(stage, RlStage) and name in recipe.stages:
+            yield rl_work(name, stage, model, lengths, ranks_of(recipe.run.engine, node.kind))
+        elif isinstance(stage, SftStage):
+            examples, longest = _sft_data(recipe, stage)
+            if examples:
+                yield sft_work(name, stage, examples, model, lengths, longest)
+    yield from evaluations
 
 
-def _problems(recipe: Recipe, config: GrpoConfig) -> int:
-    """Training problems, where the recipe itself says how many; 0 where only the data does."""
-    if recipe.data is None:
+def _rating(stage: Stage | None) -> Rating:
+    """Samples and length of the answers by which problems are rated."""
+    if isinstance(stage, RateStage):
+        return Rating(stage.samples, stage.max_tokens)
+    assert isinstance(stage, RlStage)
+    assert stage.difficulty is not None
+    return Rating(stage.difficulty.samples, stage.max_tokens)
+
+
+def _problems(recipe: Recipe, stage: Stage | None) -> int:
+    """Problems that a stage draws from or rates, where the recipe itself says how many; 0 where only the data does."""
+    if not isinstance(stage, RlStage | RateStage) or stage.data not in recipe.datasets:
         return 0
-    if recipe.data.source == "tiny":
-        return sum(num for skill, num in recipe.data.problems.items() if config.mixture.get(skill))
-    known = [source.rows or source.size for source in recipe.data.sources.values()]
+    skills = stage.skills if isinstance(stage, RateStage) else [s for s, share in stage.mixture.items() if share]
+    sources = [s for s in recipe.datasets[stage.data].sources.values() if not skills or s.skill_of_rows in skills]
+    known = [source.rows or source.size for source in sources]
     return sum(filter(None, known)) if all(known) else 0
+
+
+def _sft_data(recipe: Recipe, stage: SftStage) -> tuple[int, int]:
+    """Most rows of a stage's data, and the longest completion in it; 0 rows where only the data knows."""
+    names = [stage.data] if isinstance(stage.data, str) else list(stage.data)
+    sets = [_set(recipe, name) for name in names]
+    if isinstance(stage.data, Mapping):
+        rows = sum(amount.rows or 0 for amount in stage.data.values())
+        share = sum(amount.share or 0 for amount in stage.data.values())
+        total = round(rows / (1 - share)) if rows and share < 1 else rows or sum(size for size, _ in sets)
+    else:
+        total = sum(size for size, _ in sets) if all(size for size, _ in sets) else 0
+    return total, max(longest for _, longest in sets)
+
+
+def _set(recipe: Recipe, name: str) -> tuple[int, int]:
+    """Most rows of one set, and its longest completion."""
+    stage = recipe.stages.get(name)
+    if isinstance(stage, SelectStage):
+        source = recipe.stages.get(stage.source)
+        longest = source.max_tokens if isinstance(source, RlStage) else LONGEST
+        shares = sum(amount.share or 0 for amount in stage.mix.values())
+        added = sum(amount.rows or 0 for amount in stage.mix.values())
+        return round(stage.examples / (1 - shares)) + added, longest
+    dataset = recipe.datasets.get(name)
+    known = [source.rows or source.size for source in dataset.sources.values()] if dataset else []
+    return (sum(filter(None, known)) if known and all(known) else 0), LONGEST
 
 
 def _group(model: Decoder, prompt: float, completion: float, samples: int) -> float:

@@ -1,4 +1,4 @@
-"""The card of a teaching set: what is in it, where it comes from, under which licences, by which rules."""
+"""The card of SFT data: what is in it, where it comes from, under which licences, by which rules."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -74,8 +74,8 @@ def markdown(card: Mapping[str, Any], title: str) -> str:
         ("completion, characters", card["characters"]),
         ("sampled completion, tokens", card["tokens"]),
     ]
-    figures = [(name, s["least"], s["median"], s["mean"], s["most"]) for name, s in spreads if "least" in s]
-    lines += [*table(("", "least", "median", "mean", "most"), figures), "", "## Rules of selection", ""]
+    metrics = [(name, s["least"], s["median"], s["mean"], s["most"]) for name, s in spreads if "least" in s]
+    lines += [*table(("", "least", "median", "mean", "most"), metrics), "", "## Rules of selection", ""]
     lines += [*table(("setting", "value"), list(card["rules"].items())), "", "## Made from", ""]
     lines += [f"* {role}: `{address}`" for role, address in card["made_from"].items()]
     return "\n".join(lines) + "\n"

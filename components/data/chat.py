@@ -42,8 +42,8 @@ def render(template_name: str, prompt: str | Sequence[Message], tokenizer: ChatT
     """
     if template_name != FROM_TOKENIZER:
         if not isinstance(prompt, str):
-            mend = f"give prompt.template = {FROM_TOKENIZER!r}, or leave conversations out"
-            raise DataError(f"template {template_name!r} takes one question, and a row is a conversation; {mend}")
+            fix = f"give prompt.template = {FROM_TOKENIZER!r}, or leave conversations out"
+            raise DataError(f"template {template_name!r} takes one question, and a row is a conversation; {fix}")
         return _template(template_name).render(prompt=prompt)
     if tokenizer is None:
         raise ConfigError(f"template {FROM_TOKENIZER!r} needs the model's tokenizer; name one of {template_names()}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from r1flow.components.core.artifacts import Dataset
 from r1flow.components.data.card import UNKNOWN, most_frequent, table
 
 LABELS = {
@@ -80,9 +81,9 @@ class Dropped:
 
 
 def compose(directory: Path) -> Composition:
-    """The composition of the dataset's training problems, read row by row."""
+    """The composition of the dataset's rows, read one by one."""
     found = Composition()
-    for row in _lines(directory / "train.jsonl"):
+    for row in _lines(Dataset(directory).rows):
         found.add(row)
     return found
 

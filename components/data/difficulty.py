@@ -24,7 +24,7 @@ def problem_key(row: Row) -> str:
 
 
 @dataclass(frozen=True)
-class Policy:
+class RatedModel:
     """Who answered: the artifact whose lake it is, and its stage's name."""
 
     artifact: str
@@ -51,11 +51,11 @@ class Tally:
 
     row: Row
     unscored: int = 0
-    policies: dict[Policy, Count] = field(default_factory=dict)
+    policies: dict[RatedModel, Count] = field(default_factory=dict)
     answers: Counter[str | None] = field(default_factory=Counter)
     right: Counter[str | None] = field(default_factory=Counter)
 
-    def add(self, policy: Policy, step: int, verdict: str | None, answer: str | None) -> None:
+    def add(self, policy: RatedModel, step: int, verdict: str | None, answer: str | None) -> None:
         """One sample. An answer is text reduced as the verifier reads it, None where there is none to read."""
         if verdict not in SCORED:
             self.unscored += 1

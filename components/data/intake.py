@@ -6,6 +6,9 @@ from r1flow.components.core.schema import QuarantinedRow, Row
 from r1flow.components.data.quarantine import Tally, check_quarantine
 from r1flow.components.data.sources import read_source
 from r1flow.components.data.sources.lines import TAIL
+from r1flow.components.data.sources.records import EXCERPT
+from r1flow.components.data.sources.tiny import with_worked_completion
+from r1flow.components.recipe.data import SourceConfig
 from r1flow.components.recipe.origins import Origin
 
 
@@ -17,16 +20,23 @@ class Intake:
         self.tallies: dict[str, Tally] = {}
         """By the setting that names the source."""
 
-    def items(self, origins: Iterable[Origin], seed: int) -> Iterator[Row | QuarantinedRow]:
+    def items(
+        self, origins: Iterable[Origin], seed: int, *, demonstrations: bool = False
+    ) -> Iterator[Row | QuarantinedRow]:
         """All rows and quarantined lines of ``origins``, in order; ``seed`` is for generators.
+
+        A problem without an answer to check, and of ``demonstrations`` a row without a completion to learn from, is no row.
 
         Raises DataError with a table of reasons, and what ``read_source`` raises.
         """
         for origin in origins:
             tally = self.tallies.setdefault(origin.setting, Tally(origin.name))
             for item in read_source(origin.source, origin.name, seed=seed, setting=origin.setting):
-                tally.add(item)
-                yield item
+                found = _worked(item, origin.source) if demonstrations else item
+                if isinstance(found, Row) and (reason := _lacks(found, demonstrations)):
+                    found = QuarantinedRow(origin.name, tally.total + 1, reason, found.prompt[:EXCERPT])
+                tally.add(found)
+                yield found
             check_quarantine(tally, self.max_bad_fraction)
 
     @property
@@ -41,3 +51,15 @@ class Intake:
             whole.rows += self.tallies[setting].rows
             whole.reasons.update(self.tallies[setting].reasons)
         return whole
+
+
+def _worked(item: Row | QuarantinedRow, source: SourceConfig) -> Row | QuarantinedRow:
+    """A string task of the tiny world with its chain."""
+    return with_worked_completion(item) if isinstance(item, Row) and source.generator == "tiny/string" else item
+
+
+def _lacks(row: Row, demonstrations: bool) -> str:
+    """Why a row is of no use as what it is to be; nothing where it is."""
+    if demonstrations:
+        return "" if row.completion else "no completion"
+    return "" if row.answer or row.tests is not None else "no answer"

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from r1flow.components.core.errors import DataError
-from r1flow.components.data.difficulty import Policy, Tally, problem_key
+from r1flow.components.data.difficulty import RatedModel, Tally, problem_key
 
 LEDGER = "ledger.parquet"
 NEVER_SOLVED = "never_solved.jsonl"
@@ -75,7 +75,7 @@ def read_rates(path: Path, policy: str = "") -> dict[str, tuple[int, int]]:
     names: set[str] = set()
     for row in read_ledger(path, ["key", "policies"]):
         names |= {f"{p['stage']} ({p['artifact']})" for p in row["policies"]}
-        counted = [p for p in row["policies"] if not policy or Policy(p["artifact"], p["stage"]).is_called(policy)]
+        counted = [p for p in row["policies"] if not policy or RatedModel(p["artifact"], p["stage"]).is_called(policy)]
         if counted:
             rates[row["key"]] = (sum(p["samples"] for p in counted), sum(p["correct"] for p in counted))
     if not rates:

@@ -41,8 +41,8 @@ def check_quarantine(tally: Tally, max_bad_fraction: float) -> None:
         else "no lines at all"
     )
     table = [f"  {count:>8}  {reason}{_place(tally.first[reason])}" for reason, count in tally.reasons.most_common()]
-    mend = "mend the source or its column mapping"
-    raise DataError("\n".join([f"{tally.source}: {head}, {tally.rows} rows left; {mend}", *table]))
+    fix = "fix the source or its column mapping"
+    raise DataError("\n".join([f"{tally.source}: {head}, {tally.rows} rows left; {fix}", *table]))
 
 
 def _place(entry: QuarantinedRow) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from r1flow.components.core.seeds import derive_seed
 from r1flow.components.core.verdict import Verdict
-from r1flow.components.recipe.stages import SelectConfig
+from r1flow.components.recipe.stages import SelectStage
 from r1flow.components.rewards.shaping import repetition_penalty
 
 COLUMNS = ["prompt_id", "text", "ids", "verdict", "format_ok", "language", "finished"]
@@ -37,7 +37,7 @@ class Taken:
     places: list[int] = field(default_factory=list)
 
 
-def choose(completions: Iterable[Completion], config: SelectConfig, *, seed: int) -> Selection:
+def choose(completions: Iterable[Completion], config: SelectStage, *, seed: int) -> Selection:
     """Good completions, each text once per problem, at most ``per_problem`` that differ most, then ``examples`` at random.
 
     One pass; what is in memory is what is kept. Where a problem has more than ``per_problem``, the two most alike of them
@@ -68,7 +68,7 @@ def choose(completions: Iterable[Completion], config: SelectConfig, *, seed: int
     return Selection(good, +counts)
 
 
-def fault(row: Completion, config: SelectConfig) -> str | None:
+def fault(row: Completion, config: SelectStage) -> str | None:
     """Why a completion is not taught, by itself; None where nothing speaks against it."""
     if row["verdict"] != Verdict.CORRECT:
         return "not_correct"

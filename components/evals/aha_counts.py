@@ -1,4 +1,4 @@
-"""Looking back, over training: how often a policy's completions reflect, backtrack and check themselves, and since when.
+"""Reflection, over training: how often a policy's completions reflect, backtrack and check themselves, and since when.
 
 Computed from a lake alone: by step and by how hard the problem is, and every marker's first occurrence with its place.
 """

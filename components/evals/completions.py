@@ -1,6 +1,6 @@
 """Completions that somebody stored: JSON lines, plain, ``.gz`` or ``.zst``, as problems with their samples.
 
-A line that cannot be read ends the evaluation, with its number: a problem that is left out in silence moves every figure.
+A line that cannot be read ends the evaluation, with its number: a problem that is left out in silence moves every metric.
 """
 
 import json

@@ -8,7 +8,7 @@ from r1flow.components.evals.paired import compare
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether the gate opens, why in words, and the figures that were looked at."""
+    """Whether the gate opens, why in words, and the metrics that were looked at."""
 
     passed: bool
     reasons: list[str]

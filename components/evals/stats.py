@@ -52,7 +52,7 @@ def clustered_share(shares: Sequence[float], num_samples: int) -> Estimate:
 def pass_at_1(correct: Sequence[Sequence[bool]]) -> Estimate:
     """Mean over problems of the share of correct samples: R1's pass@1 with k samples, the same for every k.
 
-    ``correct[p][s]`` is sample s of problem p. The interval is by problem: where the figure may lie for all problems of
+    ``correct[p][s]`` is sample s of problem p. The interval is by problem: where the metric may lie for all problems of
     which these are a sample. More samples narrow it only as far as each problem's own share was unsure.
     """
     shares = [sum(samples) / len(samples) for samples in correct]

@@ -6,7 +6,7 @@ from r1flow.components.core.errors import DataError
 from r1flow.components.core.verdict import Verdict
 from r1flow.components.evals.answers import extract_answer
 from r1flow.components.evals.completions import Stored
-from r1flow.components.evals.figures import Problem, Sample
+from r1flow.components.evals.metrics import Problem, Sample
 from r1flow.components.evals.paired import Comparison, compare_all
 from r1flow.components.evals.vote import votes
 from r1flow.components.rewards.format import FormatStyle

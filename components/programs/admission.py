@@ -1,11 +1,12 @@
 """What can be seen to be wrong with a recipe and its surroundings before anything is started or computed."""
 
 from r1flow.components.core.errors import ConfigError, StoreUnavailable
-from r1flow.components.core.models import locate_model
+from r1flow.components.core.models import is_hub_id, locate_model
 from r1flow.components.data.sources.files import open_source
-from r1flow.components.recipe.origins import addresses, evaluation_origins, need_addresses, training_origins
+from r1flow.components.recipe.graph import ADDRESS, SUITES, Graph
+from r1flow.components.recipe.origins import Origin, dataset_origins, need_addresses, shown, suite_origins
 from r1flow.components.recipe.recipe import Recipe
-from r1flow.components.recipe.stages import GrpoConfig
+from r1flow.components.recipe.stages import RlStage
 from r1flow.components.rewards.custom import reward_digests
 from r1flow.components.rewards.shipped import check_names
 from r1flow.components.store.objects import ObjectStore
@@ -19,41 +20,38 @@ def admit_store(store: ObjectStore) -> None:
         raise ConfigError(f"store: {error}") from error
 
 
-def admit_data(recipe: Recipe) -> None:
-    """ConfigError or DataError for a source that names no place, or a file or object that cannot be opened there."""
-    if recipe.data is None:
-        return
-    need_addresses([*training_origins(recipe.data), *evaluation_origins(recipe.data, recipe.suites).values()])
-    for setting, uri in addresses(recipe.model_dump(mode="json", include={"data", "suites"})):
-        with open_source(uri, setting):
-            pass
+def admit(recipe: Recipe, graph: Graph) -> None:
+    """ConfigError, DataError or ModelError for what the nodes of ``graph`` would be refused for: a source that names no place
+    or cannot be opened there, a reward that r1flow does not have or that cannot be imported, a start model that cannot be
+    used."""
+    for owner, origins in _origins(recipe, graph).items():
+        need_addresses(origins, owner)
+        for origin in origins:
+            if origin.source.uri:
+                with open_source(origin.source.uri, shown(f"{origin.setting}.uri", owner)):
+                    pass
+    admit_reward_names(recipe)
+    for name, stage in recipe.stages.items():
+        if name in graph.nodes and isinstance(stage, RlStage):
+            reward_digests(stage.rewards.custom)
+    admit_models(recipe, graph)
 
 
 def admit_reward_names(recipe: Recipe) -> None:
     """ConfigError for a name that is none of r1flow's rewards; rewards of one's own are not looked for."""
-    for section, config in _rl(recipe):
-        check_names(config.rewards.weights(), own=config.rewards.custom, setting=f"{section}.rewards")
+    for name, stage in recipe.stages.items():
+        if isinstance(stage, RlStage):
+            check_names(stage.rewards.weights(), own=stage.rewards.custom, setting=f"{name}.rewards")
 
 
-def admit_rewards(recipe: Recipe) -> None:
-    """ConfigError for a reward that r1flow does not have, or one's own that cannot be imported."""
-    admit_reward_names(recipe)
-    for _, config in _rl(recipe):
-        reward_digests(config.rewards.custom)
+def admit_models(recipe: Recipe, graph: Graph) -> None:
+    """ModelError for a directory that holds no model that can be used. A hub's model is looked at in a process of its own."""
+    for name, model in recipe.models.items():
+        if name in graph.nodes and not ADDRESS.fullmatch(model.source) and not is_hub_id(model.source):
+            locate_model(model.source, model.revision, setting=f"models.{name}.source")
 
 
-def _rl(recipe: Recipe) -> list[tuple[str, GrpoConfig]]:
-    sections = {
-        "r1_zero": recipe.r1_zero,
-        "grpo": recipe.grpo,
-        "grpo2": recipe.grpo2,
-        "student_rl": recipe.student_rl,
-    }
-    return [(name, config) for name, config in sections.items() if config is not None]
-
-
-def admit_models(recipe: Recipe) -> None:
-    """ModelError for a start model that cannot be used. A hub's model is fetched."""
-    for model in (recipe.base, recipe.student):
-        if model is not None:
-            locate_model(model.source, model.revision)
+def _origins(recipe: Recipe, graph: Graph) -> dict[str, list[Origin]]:
+    """The sources that the graph reads, by the dataset or suites they are of."""
+    found = {name: dataset_origins(dataset) for name, dataset in recipe.datasets.items() if name in graph.nodes}
+    return found | ({SUITES: suite_origins(recipe.suites)} if SUITES in graph.nodes else {})

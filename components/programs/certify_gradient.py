@@ -1,4 +1,4 @@
-"""The recipe's objectives before the gradient proof: on its engine, in its cut and others, with a small random model."""
+"""The objective of an RL stage under the gradient proof: on its engine, in its cut and others, with a small random model."""
 
 import json
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ import torch
 from r1flow.components.core.cuda import resolve_device
 from r1flow.components.core.errors import NumericsError
 from r1flow.components.processes.ranks import Layout, am_rank, run_ranks
-from r1flow.components.programs.grpo import loss
 from r1flow.components.programs.language_model import set_threads
+from r1flow.components.programs.rl import loss
 from r1flow.components.programs.spec import Spec
 from r1flow.components.recipe.engine import EngineConfig
 from r1flow.components.recipe.grpo import GrpoConfig
@@ -25,7 +25,7 @@ MICRO = 4
 
 
 def main(raw: dict[str, Any]) -> dict[str, float]:
-    """The largest error of every RL stage of the recipe; NumericsError where one is past the limit.
+    """The largest error of an RL stage's objective; NumericsError where it is past the limit.
 
     In float32, on the ranks of one machine.
     """
@@ -35,9 +35,9 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
         return run_ranks(PROGRAM, raw, work=spec.work, layout=Layout(engine.ranks))
     with ranks.join(resolve_device(spec.run.device), engine.timeout_s) as device:
         set_threads(spec)
-        stages = {n: GrpoConfig(steps=1, learning_rate=1.0, **c) for n, c in spec.config["stages"].items()}
-        errors = measure(stages, engine, device)
-        return _certify(spec, errors) if ranks.rank() == 0 else {}
+        config = GrpoConfig(steps=1, learning_rate=1.0, **spec.config["objective"])
+        errors = measure({"error": config}, engine, device)
+        return _certify(spec, errors["error"]) if ranks.rank() == 0 else {}
 
 
 def measure(stages: Mapping[str, GrpoConfig], engine: EngineConfig, device: torch.device) -> dict[str, float]:
@@ -56,16 +56,17 @@ def measure(stages: Mapping[str, GrpoConfig], engine: EngineConfig, device: torc
     return {name: errors[case] for name, case in cases.items()}
 
 
-def _certify(spec: Spec, errors: dict[str, float]) -> dict[str, float]:
+def _certify(spec: Spec, error: float) -> dict[str, float]:
     """Write the certificate, or refuse it."""
-    if failed := {name: error for name, error in errors.items() if not error <= GRADIENT}:
+    found = {"error": error, "limit": GRADIENT}
+    if not error <= GRADIENT:
         raise NumericsError(
-            f"the gradient of {', '.join(failed)} on engine {spec.run.engine.kind} is not the batch's: relative error "
-            f"{max(failed.values()):.1e}, limit {GRADIENT:.0e}; no model is trained with it. `r1 certify gradient` shows where"
+            f"{spec.stage}: the gradient on engine {spec.run.engine.kind} is not the batch's: relative error {error:.1e}, "
+            f"limit {GRADIENT:.0e}; no model is trained with it. `r1 certify gradient` shows where"
         )
     spec.out.mkdir(parents=True, exist_ok=True)
-    (spec.out / "gradient.json").write_text(json.dumps({"limit": GRADIENT, "errors": errors}, indent=1))
-    return errors
+    (spec.out / "gradient.json").write_text(json.dumps(found, indent=1))
+    return found
 
 
 def objective(config: GrpoConfig) -> Objective:

@@ -1,4 +1,4 @@
-"""Evaluation of one model on all suites of the recipe: every answer kept, figures with intervals."""
+"""Evaluation of one model on all suites of the recipe: every answer kept, metrics with intervals."""
 
 import json
 from collections.abc import Sequence
@@ -8,20 +8,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from r1flow.components.core.artifacts import Suites
 from r1flow.components.core.rollout import Rollout
 from r1flow.components.core.schema import Row
 from r1flow.components.core.seeds import derive_seed
 from r1flow.components.core.spool import Spool
-from r1flow.components.core.verdict import Verdict
 from r1flow.components.data.files import load_rows
 from r1flow.components.evals.answers import extract_answer
 from r1flow.components.evals.asking import asked
-from r1flow.components.evals.contamination import load_flags
-from r1flow.components.evals.figures import Problem, Sample, suite_figures
+from r1flow.components.evals.metrics import Problem, Sample, suite_metrics
 from r1flow.components.evals.vote import Vote, votes
 from r1flow.components.programs.language_model import LanguageModel, open_model, scoring
 from r1flow.components.programs.spec import Spec
-from r1flow.components.recipe.stages import SuiteConfig
+from r1flow.components.recipe.suites import SuiteConfig
 from r1flow.components.sampling.base import Sampling
 from r1flow.components.sampling.collect import collect
 from r1flow.components.store.rollouts import lake
@@ -32,7 +31,6 @@ ANSWERS = pa.schema(
         ("prompt", pa.string()),
         ("gold", pa.string()),
         ("level", pa.int32()),
-        ("contaminated", pa.bool_()),
         ("sample", pa.int64()),
         ("text", pa.string()),
         ("answer", pa.string()),
@@ -55,7 +53,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     metrics: dict[str, float] = {}
     for index, (name, settings) in enumerate(sorted(spec.config["suites"].items()), 1):
         suite = SuiteConfig.model_validate(settings)
-        rows = load_rows(spec.inputs["dataset"] / "eval" / f"{name}.jsonl")
+        rows = load_rows(Suites(spec.inputs["suites"]).problems(name))[: suite.problems]
         found = evaluate(spec, lm, name, suite, rows)
         metrics |= {f"{name}/{key}": value for key, value in found.items()}
         spool.append(index, {f"{name}/{key}": value for key, value in found.items()})
@@ -64,7 +62,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
 
 
 def evaluate(spec: Spec, lm: LanguageModel, name: str, suite: SuiteConfig, rows: Sequence[Row]) -> dict[str, float]:
-    """k samples of every row, scored; writes ``<suite>.parquet`` and returns the suite's figures."""
+    """k samples of every row, scored; writes ``<suite>.parquet`` and returns the suite's metrics."""
     k = suite.samples
     with scoring(spec, lm, {"accuracy": 1.0}) as score, lm.sampler(spec) as sampler:
         rollouts = collect(
@@ -80,14 +78,12 @@ def evaluate(spec: Spec, lm: LanguageModel, name: str, suite: SuiteConfig, rows:
         answered = [rollouts[start : start + k] for start in range(0, len(rollouts), k)]
         answers = [[extract_answer(r.text, row) for r in group] for row, group in zip(rows, answered, strict=True)]
         ballots = votes(answers, [[r.correct for r in group] for group in answered], rows, score.judge)
-    flags = load_flags(spec.inputs["dataset"], name)
-    contaminated = [None if flags is None else row.id in flags for row in rows]
     problems = [
-        Problem(row.id, row.level, flag, tuple(map(_sample, group, ballot)))
-        for row, flag, group, ballot in zip(rows, contaminated, answered, ballots, strict=True)
+        Problem(row.id, row.level, None, tuple(map(_sample, group, ballot)))
+        for row, group, ballot in zip(rows, answered, ballots, strict=True)
     ]
-    write_answers(spec.out / f"{name}.parquet", rows, contaminated, answered, answers)
-    return suite_figures(problems, votes=all(row.verifier != "code" for row in rows))
+    write_answers(spec.out / f"{name}.parquet", rows, answered, answers)
+    return suite_metrics(problems, votes=all(row.verifier != "code" for row in rows))
 
 
 def _sample(rollout: Rollout, vote: Vote) -> Sample:
@@ -106,16 +102,15 @@ def _sample(rollout: Rollout, vote: Vote) -> Sample:
 def write_answers(
     path: Path,
     rows: Sequence[Row],
-    contaminated: Sequence[bool | None],
     answered: Sequence[Sequence[Rollout]],
     answers: Sequence[Sequence[str | None]],
 ) -> None:
     """Every completion beside its problem, a row each; ``answered`` and ``answers`` stand beside ``rows``, k each."""
     table = [
-        {"problem_id": row.id, "prompt": row.prompt, "gold": row.answer, "level": row.level, "contaminated": flag}
+        {"problem_id": row.id, "prompt": row.prompt, "gold": row.answer, "level": row.level}
         | {"answer": answer}
         | lake.columns(rollout)
-        for row, flag, group, said in zip(rows, contaminated, answered, answers, strict=True)
+        for row, group, said in zip(rows, answered, answers, strict=True)
         for rollout, answer in zip(group, said, strict=True)
     ]
     pq.write_table(pa.Table.from_pylist(table, schema=ANSWERS), path, compression="zstd")

@@ -1,4 +1,4 @@
-"""What a training step that fails on non-finite numbers leaves behind: its groups and figures, to look for the cause in."""
+"""What a training step that fails on non-finite numbers leaves behind: its groups and metrics, to look for the cause in."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def saving_failed_batch(work: Path, trainer: GrpoTrainer, step: int) -> Iterator
     """Let a :class:`NumericsError` of the with-block name ``work/failed-step-N``, which holds the batch.
 
     ``lake/`` has the groups with the sampler's log-probabilities and the advantages, as the lake of a good step has;
-    ``metrics.json`` the error and the figures of the rollouts. The directory stays until the stage has succeeded.
+    ``metrics.json`` the error and the metrics of the rollouts. The directory stays until the stage has succeeded.
     """
     try:
         yield
@@ -31,5 +31,5 @@ def saving_failed_batch(work: Path, trainer: GrpoTrainer, step: int) -> Iterator
 
 def _save(directory: Path, trainer: GrpoTrainer, step: int, error: str) -> None:
     lake.write_shard(directory / "lake" / lake.shard_name(step, step), [(step, trainer.groups)])
-    figures = {"step": step, "error": error, **clean(rollout_metrics(trainer.groups))}
-    (directory / "metrics.json").write_text(json.dumps(figures, indent=1))
+    metrics = {"step": step, "error": error, **clean(rollout_metrics(trainer.groups))}
+    (directory / "metrics.json").write_text(json.dumps(metrics, indent=1))

@@ -1,21 +1,21 @@
 """Takes a start model into the store: checked, loaded once, saved again as plain safetensors with its tokenizer."""
 
-import json
 from typing import Any
 
+from r1flow.components.core.artifacts import Policy
 from r1flow.components.core.errors import ModelError
 from r1flow.components.core.models import load_model, load_tokenizer, locate_model, save_model
 from r1flow.components.costs.parameters import count_parameters
 from r1flow.components.programs.language_model import set_threads
-from r1flow.components.programs.spec import Spec, model_dir
-from r1flow.components.recipe.recipe import ModelConfig
+from r1flow.components.programs.spec import Spec
+from r1flow.components.recipe.models import ModelConfig
 
 
 def main(raw: dict[str, Any]) -> dict[str, float]:
     spec = Spec.model_validate(raw)
     config = ModelConfig.model_validate(spec.config["model"])
     set_threads(spec)
-    directory = locate_model(config.source, config.revision)
+    directory = locate_model(config.source, config.revision, setting=f"models.{spec.stage}.source")
     tokenizer = load_tokenizer(directory)
     model = load_model(directory, dtype=config.dtype)
     parameters = sum(p.numel() for p in model.parameters())
@@ -29,6 +29,5 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
             f"{config.source}: the tokenizer has {len(tokenizer)} tokens, the model only {model.config.vocab_size}; "
             "they do not belong together"
         )
-    save_model(model, tokenizer, model_dir(spec.out))
-    (spec.out / "source.json").write_text(json.dumps({"source": config.source, "revision": config.revision}))
+    save_model(model, tokenizer, Policy(spec.out).model)
     return {"parameters": float(parameters)}

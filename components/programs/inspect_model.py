@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import psutil
 
+from r1flow.components.core.digest import directory_digest
 from r1flow.components.core.errors import ModelError, UserError
 from r1flow.components.core.models import load_tokenizer, locate_model, stored_parameters
 from r1flow.components.data.chat import FROM_TOKENIZER, TEMPLATES, opens_thought, render, template_names
@@ -42,6 +43,8 @@ class ModelFacts(Section):
 
     directory: Path
     """Where its files lie on this machine."""
+    digest: str
+    """sha256 over their names and contents."""
     model_type: str
     parameters: int
     """Stored numbers; tied ones are stored once."""
@@ -63,16 +66,18 @@ class Limits(Section):
 
 
 def main(raw: dict[str, Any]) -> dict[str, Any]:
-    """Facts by name, for ``raw`` with ``models`` (:class:`StartModel` by name), ``limits`` and ``work``.
+    """Facts by name, for ``raw`` with ``models`` (:class:`StartModel` by name), ``limits``, ``work`` and ``cache``, where digests
+    are kept.
 
     Raises :class:`ModelError`, or ``ConfigError`` for a template that does not exist, naming the setting and the fix.
     """
     models = {name: StartModel.model_validate(model) for name, model in raw["models"].items()}
     work, limits = Path(raw["work"]), Limits.model_validate(raw["limits"])
-    return {name: _look(name, model, work, limits).model_dump(mode="json") for name, model in models.items()}
+    cache = Path(raw["cache"]) if raw.get("cache") else None
+    return {name: _look(name, model, work, limits, cache).model_dump(mode="json") for name, model in models.items()}
 
 
-def _look(name: str, model: StartModel, work: Path, limits: Limits) -> ModelFacts:
+def _look(name: str, model: StartModel, work: Path, limits: Limits, cache: Path | None) -> ModelFacts:
     from transformers import AutoConfig
 
     source, template = f"models.{name}.source", f"models.{name}.prompt.template"
@@ -90,6 +95,7 @@ def _look(name: str, model: StartModel, work: Path, limits: Limits) -> ModelFact
         thinks = opens_thought(model.template, tokenizer)
     return ModelFacts(
         directory=directory,
+        digest=directory_digest(directory, cache),
         model_type=model_type,
         parameters=parameters,
         weight_bytes=parameters * WIDTHS[model.dtype],

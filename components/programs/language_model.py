@@ -9,13 +9,14 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from r1flow.components.core.allocator import keep_memory
+from r1flow.components.core.artifacts import Policy
 from r1flow.components.core.cuda import resolve_device
 from r1flow.components.core.models import load_model, load_tokenizer
 from r1flow.components.core.schema import Row
 from r1flow.components.data.chat import opens_thought, render
-from r1flow.components.programs.spec import Spec, model_dir
-from r1flow.components.recipe.recipe import LanguageConfig
-from r1flow.components.recipe.stages import GrpoConfig
+from r1flow.components.programs.spec import Spec
+from r1flow.components.recipe.grpo import GrpoConfig
+from r1flow.components.recipe.models import LanguageConfig
 from r1flow.components.rewards.base import Shaping
 from r1flow.components.rewards.custom import load_reward
 from r1flow.components.rewards.language import AlphabetLanguage, LanguageSpec, NaturalLanguage
@@ -89,7 +90,7 @@ def open_model(spec: Spec, artifact: Path, *, device: str | None = None, dtype: 
     In ``dtype`` whatever it was saved in.
     """
     set_threads(spec)
-    directory = model_dir(artifact)
+    directory = Policy(artifact).model
     model = load_model(directory, dtype=dtype, device=device or resolve_device(spec.run.device))
     return LanguageModel(directory, model, load_tokenizer(directory), spec.prompt.template)
 
@@ -102,15 +103,18 @@ def set_threads(spec: Spec) -> None:
 
 @contextmanager
 def scoring(
-    spec: Spec, lm: LanguageModel, weights: Mapping[str, float], grpo: GrpoConfig | None = None
+    spec: Spec, lm: LanguageModel | None, weights: Mapping[str, float], grpo: GrpoConfig | None = None
 ) -> Iterator[Scorer]:
-    """The recipe's reward, with its pool of workers for verdicts that take time. They start with the first such verdict."""
+    """The recipe's reward, with its pool of workers for verdicts that take time. They start with the first such verdict.
+
+    Without ``lm`` completions are scored as they stand: no prompt has begun their thought.
+    """
     rules = Rules(
         weights=weights,
         format_style=spec.prompt.format,
-        language=language_spec(spec.language, spec.reflection_words),
-        reflection_words=spec.reflection_words or PAPER_WORDS,
-        prefilled=opens_thought(lm.template, lm.tokenizer),
+        language=language_spec(spec.language),
+        reflection_words=spec.language.reflection_words or PAPER_WORDS,
+        prefilled=lm is not None and opens_thought(lm.template, lm.tokenizer),
         gates=grpo.reward_gates if grpo else {},
         custom={name: load_reward(name) for name in (grpo.rewards.custom if grpo else ())},
         max_tokens=grpo.max_tokens if grpo else 1,
@@ -120,8 +124,8 @@ def scoring(
         yield Scorer(rules, PoolJudge(pool))
 
 
-def language_spec(config: LanguageConfig, reflection_words: Sequence[str]) -> LanguageSpec:
+def language_spec(config: LanguageConfig) -> LanguageSpec:
     """The recipe's language: two alphabets where `other` is given, else a natural language by its code."""
     if config.other is not None:
-        return AlphabetLanguage(config.target, config.other, ignored=tuple(reflection_words or PAPER_WORDS))
+        return AlphabetLanguage(config.target, config.other, ignored=config.reflection_words or PAPER_WORDS)
     return NaturalLanguage(config.target)

@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+from r1flow.components.core.artifacts import Dataset, Policy
 from r1flow.components.core.errors import DataError
 from r1flow.components.core.schema import Row
-from r1flow.components.data.difficulty import Policy, Tally, label_looks_wrong, never_solved, problem_key
+from r1flow.components.data.difficulty import RatedModel, Tally, label_looks_wrong, never_solved, problem_key
 from r1flow.components.data.files import load_rows
 from r1flow.components.data.ledger import LABEL_LOOKS_WRONG, LEDGER, NEVER_SOLVED, write_ledger, write_list
 from r1flow.components.evals.answers import extract_answer
 from r1flow.components.programs.spec import Spec
-from r1flow.components.recipe.stages import LedgerConfig
+from r1flow.components.recipe.run import LedgerConfig
 from r1flow.components.store.rollouts import lake
 
 COLUMNS = ["prompt_id", "text", "verdict"]
@@ -24,8 +25,10 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     for name, source in sorted(spec.config["lakes"].items()):
         dataset = source["dataset"]
         if dataset not in datasets:
-            datasets[dataset] = {row.id: row for row in load_rows(spec.inputs[dataset] / "train.jsonl")}
-        count(tallies, spec.inputs[name] / "lake", datasets[dataset], Policy(source["artifact"], source["stage"]))
+            datasets[dataset] = {row.id: row for row in load_rows(Dataset(spec.inputs[dataset]).train)}
+        count(
+            tallies, Policy(spec.inputs[name]).lake, datasets[dataset], RatedModel(source["artifact"], source["stage"])
+        )
     found = list(tallies.values())
     spec.out.mkdir(parents=True, exist_ok=True)
     write_ledger(spec.out / LEDGER, found)
@@ -43,7 +46,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def count(tallies: dict[str, Tally], directory: Path, problems: dict[str, Row], policy: Policy) -> None:
+def count(tallies: dict[str, Tally], directory: Path, problems: dict[str, Row], policy: RatedModel) -> None:
     """Add a lake's completions; DataError for one whose problem is not in the dataset that the lake was sampled from."""
     for sample in lake.read(directory, COLUMNS):
         row = problems.get(sample["prompt_id"])

@@ -17,9 +17,9 @@ from r1flow.components.core.models import load_model
 from r1flow.components.core.schema import Row
 from r1flow.components.core.seeds import python_rng
 from r1flow.components.core.verdict import Verdict
-from r1flow.components.programs.grpo import objective
+from r1flow.components.programs.rl import objective
 from r1flow.components.recipe.grpo import GrpoConfig
-from r1flow.components.recipe.recipe import ModelShape
+from r1flow.components.recipe.models import ModelShape
 from r1flow.components.recipe.section import Count, Section
 from r1flow.components.rewards.score import Scored
 from r1flow.components.sampling.transformers import TransformersSampler

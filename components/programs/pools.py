@@ -2,32 +2,33 @@
 
 from collections import defaultdict
 
+from r1flow.components.core.artifacts import Dataset
 from r1flow.components.core.errors import DataError
 from r1flow.components.core.schema import Row
 from r1flow.components.data.difficulty import easy_to_hard, within
 from r1flow.components.data.files import load_rows
 from r1flow.components.data.ledger import LEDGER, read_rates
 from r1flow.components.programs.spec import Spec
-from r1flow.components.recipe.grpo import GrpoConfig
+from r1flow.components.recipe.stages import RlStage
 from r1flow.components.training.rl.batch import apportion
 
 Pools = dict[str, list[Row]]
 
 
-def training_pools(spec: Spec, config: GrpoConfig) -> tuple[Pools, dict[str, float]]:
+def training_pools(spec: Spec, config: RlStage) -> tuple[Pools, dict[str, float]]:
     """Problems by skill, and what ``config.difficulty`` left out (nothing without it).
 
     DataError where it leaves a skill of the mixture without a problem.
     """
-    rows = load_rows(spec.inputs["dataset"] / "train.jsonl")
+    rows = load_rows(Dataset(spec.inputs[config.data]).train)
     difficulty = config.difficulty
     if difficulty is None:
         return _by_skill(rows), {}
-    rates = read_rates(spec.inputs["difficulty"] / LEDGER, difficulty.policy)
+    rates = read_rates(spec.inputs[difficulty.rates] / LEDGER, difficulty.policy)
     wanted = {skill for skill, share in config.mixture.items() if share}
     low, high = difficulty.keep
     # The start model's answers are as many as were asked for, but for those that no judge could be had for.
-    least = difficulty.samples if difficulty.ledger else 1
+    least = difficulty.samples if difficulty.policy or spec.notes.get("rates") == "ledger" else 1
     kept = within([row for row in rows if row.skill in wanted], rates, low=low, high=high, min_samples=least)
     pools = _by_skill(kept.rows)
     if missing := sorted(wanted - set(pools)):

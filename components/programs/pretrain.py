@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from r1flow.components.core.artifacts import Policy, Suites
 from r1flow.components.core.models import save_model
 from r1flow.components.core.schedule import learning_rate
 from r1flow.components.core.seeds import derive_seed, python_rng
@@ -16,8 +17,8 @@ from r1flow.components.data.tinyworld.model import build_model, build_tokenizer
 from r1flow.components.data.tinyworld.problems import problem_key
 from r1flow.components.programs.journal import Journal
 from r1flow.components.programs.language_model import set_threads
-from r1flow.components.programs.spec import Spec, model_dir
-from r1flow.components.recipe.recipe import BaseTrainingConfig
+from r1flow.components.programs.spec import Spec
+from r1flow.components.recipe.stages import PretrainStage
 from r1flow.components.training.engines.single import SingleEngine
 from r1flow.components.training.sft.example import Example
 from r1flow.components.training.sft.trainer import train
@@ -25,7 +26,7 @@ from r1flow.components.training.sft.trainer import train
 
 def main(raw: dict[str, Any]) -> dict[str, float]:
     spec = Spec.model_validate(raw)
-    config = BaseTrainingConfig.model_validate(spec.config["pretrain"])
+    config = PretrainStage.model_validate(spec.config)
     set_threads(spec)
     template = (TEMPLATES / f"{spec.prompt.template}.jinja").read_text()
     tokenizer = build_tokenizer(template.replace("prompt", "messages[-1]['content']"))
@@ -41,11 +42,11 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     engine = SingleEngine(model, rate, weight_decay=config.weight_decay)
     journal = Journal(spec, engine, every=config.checkpoint_every, last_step=config.steps)
     journal.resume()
-    excluded = {
-        problem_key(row.skill, row.prompt)
-        for path in sorted(spec.inputs["dataset"].glob("eval/*.jsonl"))
-        for row in load_rows(path)
-    }
+    excluded: set[str] = set()
+    if "suites" in spec.inputs:
+        suites = Suites(spec.inputs["suites"])
+        rows = [row for name in suites.names() for row in load_rows(suites.problems(name))]
+        excluded = {problem_key(row.skill, row.prompt) for row in rows}
 
     def batches() -> Iterator[list[Example]]:
         for step in range(1, config.steps + 1):
@@ -73,5 +74,5 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
         on_step=on_step,
     )
     journal.finish()
-    save_model(model, tokenizer, model_dir(spec.out))
+    save_model(model, tokenizer, Policy(spec.out).model)
     return {"loss": last.get("loss", 0.0), "parameters": float(sum(p.numel() for p in model.parameters()))}

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from r1flow.components.core.models import load_model
 from r1flow.components.core.spool import Spool
 from r1flow.components.processes.ranks import Layout, am_rank, run_ranks
-from r1flow.components.programs.grpo import loss
+from r1flow.components.programs.rl import loss
 from r1flow.components.recipe.engine import EngineConfig
 from r1flow.components.training.checks.cases import Case, by_stage, settings
 from r1flow.components.training.checks.gradient import Bench, Objective, open_bench_engine

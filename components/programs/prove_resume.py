@@ -3,7 +3,7 @@
 from typing import Any
 
 from r1flow.components.processes.ranks import Layout, am_rank, run_ranks
-from r1flow.components.programs import grpo
+from r1flow.components.programs import rl
 from r1flow.components.programs.spec import Spec
 from r1flow.components.training.checks.kill import arm
 
@@ -17,4 +17,4 @@ def main(raw: dict[str, Any]) -> dict[str, Any]:
         )
     if "kill" in spec.notes:
         arm(**spec.notes["kill"])
-    return grpo.main(raw)
+    return rl.main(raw)

@@ -2,14 +2,16 @@
 
 from typing import Any
 
+from r1flow.components.core.artifacts import Dataset
 from r1flow.components.core.errors import DataError
 from r1flow.components.core.seeds import derive_seed
-from r1flow.components.data.difficulty import Policy, Tally, problem_key
+from r1flow.components.data.difficulty import RatedModel, Tally, problem_key
 from r1flow.components.data.files import load_rows
 from r1flow.components.data.ledger import LEDGER, write_ledger
 from r1flow.components.evals.answers import extract_answer
 from r1flow.components.programs.language_model import open_model, scoring
 from r1flow.components.programs.spec import Spec
+from r1flow.components.recipe.stages import RateStage
 from r1flow.components.sampling.base import Sampling
 from r1flow.components.sampling.collect import collect
 
@@ -19,14 +21,14 @@ ROWS = 256
 
 def main(raw: dict[str, Any]) -> dict[str, float]:
     spec = Spec.model_validate(raw)
-    settings = spec.config["rate"]
-    samples, skills = int(settings["samples"]), settings["skills"]
-    lm = open_model(spec, spec.inputs["policy"])
-    rows = [row for row in load_rows(spec.inputs["dataset"] / "train.jsonl") if row.skill in skills]
+    config = RateStage.model_validate(spec.config)
+    samples, skills = config.samples, config.skills
+    lm = open_model(spec, spec.inputs[config.model])
+    rows = [row for row in load_rows(Dataset(spec.inputs[config.data]).train) if not skills or row.skill in skills]
     if not rows:
         raise DataError(f"{spec.stage}: the dataset has no problem of skills {', '.join(skills)}")
-    sampling = Sampling(settings["max_tokens"], settings["temperature"])
-    policy = Policy("start", spec.stage)
+    sampling = Sampling(config.max_tokens, config.temperature)
+    policy = RatedModel("start", spec.stage)
     tallies: list[Tally] = []
     with scoring(spec, lm, {"accuracy": 1.0}) as score, lm.sampler(spec) as sampler:
         generated = 0

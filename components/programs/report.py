@@ -11,6 +11,6 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     """Writes ``report.html`` and the lake's tables ``aha``; returns how many stages were given and how many plots drawn."""
     spec = Spec.model_validate(raw)
     symbols = spec.language.target + spec.language.other if spec.language.other is not None else ""
-    finder = Finder(spec.reflection_words, symbols=symbols)
+    finder = Finder(spec.language.reflection_words, symbols=symbols)
     plots = write_report(spec.inputs, spec.notes, spec.out / "report.html", finder)
     return {"stages": float(len(spec.inputs)), "plots": float(plots)}

@@ -3,14 +3,15 @@
 from functools import partial
 from typing import Any
 
+from r1flow.components.core.artifacts import Policy
 from r1flow.components.core.errors import DataError
 from r1flow.components.core.models import save_model
 from r1flow.components.core.schedule import learning_rate
-from r1flow.components.data.files import load_rows
+from r1flow.components.data.blend import sft_rows
 from r1flow.components.programs.journal import Journal
 from r1flow.components.programs.language_model import LanguageModel, open_model
-from r1flow.components.programs.spec import Spec, model_dir
-from r1flow.components.recipe.stages import SftConfig
+from r1flow.components.programs.spec import Spec
+from r1flow.components.recipe.stages import SftStage
 from r1flow.components.training.engines.single import SingleEngine
 from r1flow.components.training.sft.encode import taught
 from r1flow.components.training.sft.example import Example
@@ -19,9 +20,9 @@ from r1flow.components.training.sft.trainer import epoch_batches, train
 
 def main(raw: dict[str, Any]) -> dict[str, float]:
     spec = Spec.model_validate(raw)
-    config = SftConfig.model_validate(spec.config["sft"])
-    lm = open_model(spec, spec.inputs["model"])
-    examples = encode_examples(spec, lm)
+    config = SftStage.model_validate(spec.config)
+    lm = open_model(spec, spec.inputs[config.model])
+    examples = encode_examples(spec, config, lm)
     batches = list(epoch_batches(examples, config.batch_size, config.epochs, spec.seed))
     rate = partial(
         learning_rate,
@@ -41,13 +42,15 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
 
     train(engine, lm.model, batches, pad_id=lm.pad_id, micro_tokens=config.micro_tokens, packed=True, on_step=on_step)
     journal.finish()
-    save_model(lm.model, lm.tokenizer, model_dir(spec.out))
+    save_model(lm.model, lm.tokenizer, Policy(spec.out).model)
     return {"examples": float(len(examples)), "steps": float(len(batches)), "loss": last.get("loss", 0.0)}
 
 
-def encode_examples(spec: Spec, lm: LanguageModel) -> list[Example]:
-    """The rows of the teaching set, completions trained on; DataError where there is none, or one that cannot be taught."""
-    examples = [taught(lm.tokenizer, lm.template, row) for row in load_rows(spec.inputs["dataset"] / "sft.jsonl")]
+def encode_examples(spec: Spec, config: SftStage, lm: LanguageModel) -> list[Example]:
+    """The SFT data's rows, completions trained on; DataError where there is none, or one that cannot be taught."""
+    examples = [
+        taught(lm.tokenizer, lm.template, row) for row in sft_rows(config.data, spec.inputs, spec.seed, spec.stage)
+    ]
     if not examples:
-        raise DataError(f"{spec.stage}: the dataset has no row; loosen the selection that made it")
+        raise DataError(f"{spec.stage}.data has no row; give other data, or loosen the selection that made it")
     return examples

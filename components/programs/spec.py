@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import Field
 
-from r1flow.components.recipe.recipe import LanguageConfig, PromptConfig, RunConfig
+from r1flow.components.recipe.models import LanguageConfig, PromptConfig
+from r1flow.components.recipe.run import RunConfig
 from r1flow.components.recipe.section import Section
 
 STOP = "stop.txt"
@@ -21,7 +22,6 @@ class Spec(Section):
     """The stage's own settings; every program validates its part."""
     prompt: PromptConfig = PromptConfig()
     language: LanguageConfig = LanguageConfig()
-    reflection_words: tuple[str, ...] = ()
     run: RunConfig = RunConfig()
     notes: dict[str, Any] = Field(default_factory=dict)
     """Facts for people (names, times) that enter no fingerprint."""
@@ -38,8 +38,3 @@ class Spec(Section):
     @property
     def spool(self) -> Path:
         return self.work / "metrics.jsonl"
-
-
-def model_dir(artifact: Path) -> Path:
-    """Where a model lies inside its artifact."""
-    return artifact / "model"

@@ -9,7 +9,7 @@ from typing import Any
 
 from r1flow.components.recipe.grpo import GrpoConfig
 from r1flow.components.recipe.recipe import Recipe
-from r1flow.components.recipe.stages import RejectConfig
+from r1flow.components.recipe.stages import SelectStage
 
 PAPER = Path(__file__).parent / "paper.toml"
 AS, DEVIATES, ABSENT = "as the paper", "deviates", "not in this recipe"
@@ -57,7 +57,7 @@ def _line(recipe: Recipe, stage: str, key: str, entry: dict[str, Any], source: s
 def reason(deviations: dict[str, str], key: str) -> str:
     """The reason of a setting, else of the section around it, else nothing.
 
-    >>> reason({"grpo": "small", "grpo.clip_low": "stable"}, "grpo.clip_low"), reason({"grpo": "small"}, "grpo.steps")
+    >>> reason({"x": "small", "x.clip_low": "stable"}, "x.clip_low"), reason({"x": "small"}, "x.steps")
     ('stable', 'small')
     """
     parts = key.split(".")
@@ -66,27 +66,31 @@ def reason(deviations: dict[str, str], key: str) -> str:
 
 
 def _ours(recipe: Recipe, key: str) -> Iterator[Any]:
-    """The recipe's value, none where it has no such section, several for suites."""
-    section, _, rest = key.partition(".")
-    if section == "suites":
+    """The recipe's value, none where it has no such part, several for suites."""
+    name, _, rest = key.partition(".")
+    if name == "suites":
         yield from (getattr(suite, rest) for suite in recipe.suites.values())
         return
-    within = getattr(recipe, section)
-    if within is None or (recipe.flow != "r1" and not _runs(recipe, section)):
+    within: Any = recipe.models.get(name) or recipe.stages.get(name)
+    if within is None or (rest.startswith("prompt") and name not in recipe.models):
         return
     if isinstance(within, GrpoConfig) and rest in DERIVED:
         yield DERIVED[rest](within)
-    elif isinstance(within, RejectConfig) and rest == "share":
-        yield within.general_share or round(within.general / (within.general + within.select.examples), 3)
+    elif isinstance(within, SelectStage) and rest == "share":
+        yield _share(within)
     else:
-        for name in rest.split("."):
-            within = getattr(within, name)
+        for part in rest.split("."):
+            if not hasattr(within, part):  # of that name there is something else here
+                return
+            within = getattr(within, part)
         yield within
 
 
-def _runs(recipe: Recipe, section: str) -> bool:
-    """Whether a flow other than the whole recipe's reads the section."""
-    return section in ("base", "prompt") or (recipe.flow == "r1_zero" and section == "r1_zero")
+def _share(stage: SelectStage) -> float:
+    """What part of the set is mixed in."""
+    shares = sum(amount.share or 0 for amount in stage.mix.values())
+    rows = sum(amount.rows or 0 for amount in stage.mix.values())
+    return shares or round(rows / (rows + stage.examples), 3)
 
 
 DERIVED = {

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, JsonValue, StringConstraints, Tag, model_validator
+from pydantic import Field, JsonValue, StringConstraints, model_validator
 
 from r1flow.components.core.schema import LANGUAGE, Verifier
+from r1flow.components.recipe.references import Name
 from r1flow.components.recipe.section import Count, Positive, Section, Share
 
 Format = Literal["jsonl", "json", "csv", "tsv", "parquet"]
 TestsForm = Literal["own", "humaneval", "mbpp", "livecodebench"]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
 class ColumnMapping(Section):
@@ -18,7 +18,8 @@ class ColumnMapping(Section):
     prompt: str | tuple[str, ...] = "prompt"
     """Several are joined by blank lines, empty ones left out."""
     messages: str | None = None
-    """A conversation (a list of role and content) in place of `prompt`."""
+    """A conversation (a list of role and content) in place of `prompt`. Of a demonstration the assistant's last turn, and what
+    comes before it is the prompt."""
     answer: str = "answer"
     answer_after: str | None = None
     """Take what stands after the last such marker (GSM8K: `####`)."""
@@ -79,6 +80,11 @@ class SourceConfig(Section):
         return (self.generator or "").startswith("tiny/")
 
     @property
+    def skill_of_rows(self) -> str:
+        """The skill that its rows have."""
+        return (self.generator or "").removeprefix("tiny/") if self.is_tiny else self.skill
+
+    @property
     def judged_by(self) -> Verifier:
         return self.verifier or ("exact" if self.is_tiny else "math")
 
@@ -100,31 +106,16 @@ class SourceConfig(Section):
         return self
 
 
-def _against_form(value: object) -> str:
-    return "<path>" if isinstance(value, str) else "<table>"
+class DatasetConfig(Section):
+    """One dataset: its sources, and what is kept of them. Evaluation problems are the suites'; none of them is kept."""
 
-
-Against = Annotated[
-    Annotated[str, Tag("<path>")] | Annotated[dict[Name, SourceConfig], Tag("<table>")], Discriminator(_against_form)
-]
-
-
-class DataConfig(Section):
-    """Where problems come from and what is kept of them."""
-
+    kind: Literal["problems", "demonstrations"] = "problems"
+    """`problems` have an answer that a rule can check; `demonstrations` have a completion, or an
+    assistant's last turn, to learn from."""
+    title: str = ""
+    """How tables call it."""
     sources: dict[Name, SourceConfig] = Field(default_factory=dict)
-    """Training problems by source; of two rows that say the same, the one of the earlier source stays."""
-    source: Literal["jsonl", "tiny"] = "jsonl"
-    path: str | None = None
-    """Training problems in one file, in place of `sources`: any form that `sources.NAME.uri` may have."""
-    against: Against | None = None
-    """Evaluation problems: a file for all suites, or a table of sources by suite. Training problems that match are dropped."""
-    columns: ColumnMapping = ColumnMapping()
-    """Columns of `path`, and of `against` where that is a file."""
-    verifier: Verifier = "math"
-    licence: str | None = None
-    problems: dict[str, Count] = Field(default_factory=dict)
-    """Generated problems by skill (source `tiny`)."""
+    """Rows by source; of two rows that say the same, the one of the earlier source stays."""
     max_bad_fraction: Share = 0.01
     """More malformed rows than this in any one source fail the stage."""
     ngram: Count = 10
@@ -135,41 +126,25 @@ class DataConfig(Section):
     """Keep rows that are an evaluation problem with other numbers; they are listed in either case."""
 
     @model_validator(mode="after")
-    def _one_source(self) -> "DataConfig":
-        if self.source == "tiny" and not self.problems:
-            raise ValueError("source 'tiny' needs data.problems, such as {sum = 4000}")
-        for other in ("path", "sources"):
-            if self.source == "tiny" and getattr(self, other):
-                raise ValueError(f"data.{other} has no meaning with source 'tiny'")
-        if self.path and self.sources:
-            raise ValueError("data.path and data.sources exclude each other; keep one")
+    def _sources_go_together(self) -> "DatasetConfig":
+        if not self.sources:
+            raise ValueError("a dataset needs sources, such as sources.mine = { uri = 'train.jsonl' }")
         weighted = [name for name, source in self.sources.items() if source.weight is not None]
         if weighted and len(weighted) < len(self.sources):
             missing = ", ".join(sorted(set(self.sources) - set(weighted)))
             raise ValueError(f"weights are given for some sources only; give {missing} one too")
-        if isinstance(self.against, dict):
-            drawn = [name for name, source in self.against.items() if source.weight or source.rows]
-            if drawn:
-                raise ValueError(f"weight and rows have no meaning for evaluation problems: {', '.join(drawn)}")
         return self
 
     @property
     def verifiers(self) -> list[Verifier]:
-        """What judges the training problems' answers."""
-        if self.source == "tiny":
-            return ["exact"]
-        found = {source.judged_by for source in self.sources.values()} or {self.verifier}
-        return sorted(found)
+        """What checks the answers of its problems."""
+        return sorted({source.judged_by for source in self.sources.values()})
 
     @property
     def has_tiny_problems(self) -> bool:
         """Whether problems have a key: a sum of the tiny world is the same sum in any order of its terms."""
-        return self.source == "tiny" or any(s.is_tiny for s in self.sources.values())
+        return any(source.is_tiny for source in self.sources.values())
 
     @property
     def has_tiny_problems_alone(self) -> bool:
-        return self.source == "tiny" or (bool(self.sources) and all(s.is_tiny for s in self.sources.values()))
-
-    def one_file(self, uri: str | None) -> SourceConfig:
-        """The source that ``path`` or ``against`` stands for."""
-        return SourceConfig(uri=uri, columns=self.columns, verifier=self.verifier, licence=self.licence)
+        return all(source.is_tiny for source in self.sources.values())

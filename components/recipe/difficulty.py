@@ -1,21 +1,23 @@
 """Settings about how hard problems are."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
+from r1flow.components.recipe.references import Rates
 from r1flow.components.recipe.section import Count, Section, Share
 
 
 class DifficultyConfig(Section):
     """Which problems RL draws from and in which order, by how often a policy solved them."""
 
-    ledger: str = ""
-    """Address of a ledger (`r1 ledger`). Empty = the model that the stage starts from answers every problem beforehand."""
+    rates: Rates = ""
+    """A stage of kind `rate`, or the address of a ledger (`r1 ledger`). Empty = the model that the stage starts from answers
+    every problem beforehand."""
     policy: str = ""
-    """Of a ledger: count this policy alone, by its stage (`dev2`) or its artifact. Empty = all models."""
+    """Of a ledger: count this policy alone, by its stage or its artifact. Empty = all models."""
     samples: Count = 8
-    """Completions per problem that are drawn; with a ledger the least number that rates a problem."""
+    """Completions per problem that are drawn; of a ledger the least number that rates a problem."""
     keep: tuple[Share, Share] = (0.2, 0.8)
     """Lowest and highest pass rate. [0.0, 1.0] keeps all that are rated."""
     order: Literal["shuffled", "easy_to_hard"] = "shuffled"
@@ -26,17 +28,8 @@ class DifficultyConfig(Section):
         low, high = self.keep
         if low > high:
             raise ValueError(f"keep [{low}, {high}]: the lowest pass rate is above the highest")
-        if self.policy and not self.ledger:
-            raise ValueError("policy chooses among the models of a ledger: give ledger too, or leave policy out")
+        if self.policy and not self.rates:
+            raise ValueError("policy chooses among the models of a ledger: give rates too, or leave policy out")
         if (low, high) == (0, 1) and self.order == "shuffled":
             raise ValueError("keep [0, 1] in shuffled order is what RL does without difficulty: leave it out")
         return self
-
-
-class LedgerConfig(Section):
-    """The lists that the ledger makes."""
-
-    min_samples: Count = 16
-    """Fewer scored samples say nothing about a problem."""
-    agreement: Annotated[float, Field(gt=0.5, le=1, allow_inf_nan=False)] = 0.9
-    """Share of samples with one answer, not the gold one, from which on a label looks wrong."""

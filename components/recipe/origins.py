@@ -1,83 +1,68 @@
-"""Which sources a recipe reads: its training problems in order of priority, and the problems of every suite."""
+"""Which sources a recipe reads, and where in the recipe each stands."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from r1flow.components.core.errors import ConfigError
-from r1flow.components.recipe.data import DataConfig, SourceConfig
-from r1flow.components.recipe.stages import SuiteConfig
+from r1flow.components.recipe.data import DatasetConfig, SourceConfig
+from r1flow.components.recipe.suites import SuiteConfig
 
-SHORTHANDS = ("data.path", "data.against")
 FREE = ("columns", "config", "verifier_args")
 """Tables of a source in which a key says nothing about addresses."""
-NAMED = (("sources",), ("against",), ("suites",))
+NAMED = (("sources",), ("suites",))
 """Tables whose keys are names that a person has chosen."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """A source, the name that its rows bear, and its place in the recipe, for errors."""
+    """A source, the name that its rows bear, and its place in the settings of its program."""
 
     name: str
     setting: str
     source: SourceConfig
 
 
-def training_origins(data: DataConfig) -> list[Origin]:
-    """The sources of training problems; none with source ``tiny``, whose problems are made by skill."""
-    if data.source == "tiny":
-        return []
-    if not data.sources:
-        return [Origin(PurePosixPath(data.path or "").name, "data.path", data.one_file(data.path))]
-    return [Origin(name, f"data.sources.{name}", source) for name, source in data.sources.items()]
+def dataset_origins(dataset: DatasetConfig) -> list[Origin]:
+    """The sources of a dataset, in order of priority."""
+    return [Origin(name, f"dataset.sources.{name}", source) for name, source in dataset.sources.items()]
 
 
-def evaluation_origins(data: DataConfig, suites: Mapping[str, SuiteConfig]) -> dict[str, Origin]:
-    """The source of every suite, and of whatever else training problems are held against.
+def suite_origins(suites: Mapping[str, SuiteConfig]) -> list[Origin]:
+    """The source of every suite."""
+    return [Origin(name, f"suites.{name}.source", suite.source) for name, suite in suites.items()]
 
-    A suite's own ``source`` comes first, then its entry in the table ``data.against``, then the file ``data.against``.
-    Raises ConfigError for a suite without any, unless the tiny world makes its problems.
+
+def need_addresses(origins: Iterable[Origin], owner: str) -> None:
+    """ConfigError naming every source that says nowhere where it is, with the ``--set`` for each.
+
+    ``owner``: the dataset that the settings are of; the settings of suites are whole.
     """
-    found: dict[str, Origin] = {}
-    if isinstance(data.against, dict):
-        found = {name: Origin(name, f"data.against.{name}", source) for name, source in data.against.items()}
-    elif data.against:
-        file = Origin(PurePosixPath(data.against).name, "data.against", data.one_file(data.against))
-        found = {name: file for name, suite in suites.items() if suite.source is None} or {"against": file}
-    for name, suite in suites.items():
-        if suite.source is not None:
-            found[name] = Origin(name, f"suites.{name}.source", suite.source)
-        elif name not in found and data.source != "tiny":
-            mend = f"give data.against (a file), data.against.{name} or suites.{name}.source"
-            raise ConfigError(f"suites.{name}: it has no problems; {mend}")
-    return found
+    nowhere = [origin for origin in origins if not (origin.source.uri or origin.source.hub or origin.source.generator)]
+    if nowhere:
+        keys = [shown(origin.setting, owner) + ".uri" for origin in nowhere]
+        sets = " ".join(f"--set {key}=FILE" for key in keys)
+        raise ConfigError(f"{', '.join(keys)}: a path or URI is needed; give it with {sets}")
 
 
-def need_addresses(origins: Sequence[Origin]) -> None:
-    """ConfigError naming every source that says nowhere where it is, with the ``--set`` for each."""
-    keys = [origin.setting + ("" if origin.setting in SHORTHANDS else ".uri") for origin in origins if _nowhere(origin)]
-    if keys:
-        sets = " ".join(f"--set {key}=FILE" for key in dict.fromkeys(keys))
-        raise ConfigError(f"{', '.join(dict.fromkeys(keys))}: a path or URI is needed; give it with {sets}")
+def shown(setting: str, owner: str) -> str:
+    """A setting of a program as ``--set`` takes it.
 
-
-def _nowhere(origin: Origin) -> bool:
-    source = origin.source
-    return not (source.uri or source.hub or source.generator)
+    >>> shown("dataset.sources.mine.uri", "problems"), shown("suites.math500.source", "suites")
+    ('problems.sources.mine.uri', 'suites.math500.source')
+    """
+    return f"{owner}.{setting.removeprefix('dataset.')}" if setting.startswith("dataset.") else setting
 
 
 def addresses(tree: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
     """The setting and value of every address in dumped settings: places, which may change while the bytes stay.
 
-    >>> list(addresses({"data": {"path": "a", "sources": {"x": {"uri": "s3://b", "size": 1}}}}))
-    [('data.path', 'a'), ('data.sources.x.uri', 's3://b')]
+    >>> list(addresses({"dataset": {"sources": {"x": {"uri": "s3://b", "size": 1}}}}))
+    [('dataset.sources.x.uri', 's3://b')]
     """
     for key, value in tree.items():
-        setting = ".".join((*above, key))
-        if isinstance(value, str) and (key == "uri" or setting in SHORTHANDS):
-            yield setting, value
+        if isinstance(value, str) and key == "uri":
+            yield ".".join((*above, key)), value
         elif isinstance(value, Mapping) and (key not in FREE or above[-1:] in NAMED):
             yield from addresses(value, (*above, key))
 

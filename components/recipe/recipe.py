@@ -1,198 +1,115 @@
-"""The recipe: all settings of a run, one frozen model. It is the flow's parameter, so Prefect's UI renders it as a form."""
+"""The recipe: all settings of a run, one frozen model; a graph of named stages."""
 
-import tomllib
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Discriminator, Field, SerializeAsAny, Tag, ValidationError, WrapValidator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from r1flow.components.core.errors import ConfigError
-from r1flow.components.core.languages import language_code
-from r1flow.components.recipe.data import DataConfig as DataConfig
-from r1flow.components.recipe.data import Name
-from r1flow.components.recipe.engine import EngineConfig
-from r1flow.components.recipe.merging import merge
-from r1flow.components.recipe.section import Count, ModelName, Positive, Section, Weight
-from r1flow.components.recipe.stages import (
-    ColdStartConfig,
-    GateConfig,
-    GrpoConfig,
-    LedgerConfig,
-    RejectConfig,
-    SftConfig,
-    SuiteConfig,
-)
-
-PRESETS = Path(__file__).parent / "presets"
+from r1flow.components.recipe.data import DatasetConfig
+from r1flow.components.recipe.graph import Graph, graph_of, inherited
+from r1flow.components.recipe.kinds import STAGES, settings_of
+from r1flow.components.recipe.models import LanguageConfig, ModelConfig, PromptConfig
+from r1flow.components.recipe.references import Name
+from r1flow.components.recipe.run import EvaluateConfig, PromoteConfig, RunConfig
+from r1flow.components.recipe.section import ModelName, Section
+from r1flow.components.recipe.stages import RlStage, Stage
+from r1flow.components.recipe.suites import SuiteConfig
 
 
-def preset_names() -> list[str]:
-    """The presets there are."""
-    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+def _own_kind(value: Any, handler: Any) -> Stage:
+    """A stage of a kind of one's own, by its own class; a kind that cannot be had is an error of the field ``kind``."""
+    if isinstance(value, Stage):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError("a stage is a table with its kind and what that needs")
+    kind = value.get("kind")
+    try:
+        found = settings_of("" if kind is None else str(kind))
+    except ValueError as error:
+        why = PydanticCustomError("kind", "{why}", {"why": str(error)})
+        wrong = InitErrorDetails(type=why, loc=("kind",), input=kind)
+        raise ValidationError.from_exception_data("Stage", [wrong]) from error
+    return found.model_validate(value)
 
 
-def preset_path(name: str) -> Path:
-    return PRESETS / f"{name}.toml"
+def _tag(value: Any) -> str:
+    """Which class a stage is of; "own" for a kind that the table does not have, and for what is no stage."""
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return f"<{kind}>" if isinstance(kind, str) and kind in STAGES else "<own>"
 
 
-class ModelShape(Section):
-    """What a decoder's size follows from; lets `r1 plan` count parameters without the weights."""
-
-    family: Literal["qwen2", "qwen3"]
-    vocab_size: Count
-    hidden_size: Count
-    intermediate_size: Count
-    num_layers: Count
-    num_heads: Count
-    num_kv_heads: Count
-    head_dim: Count
-    tied_embeddings: bool
-
-
-class ModelConfig(Section):
-    """A start model."""
-
-    source: str
-    """`builtin:NAME` (shipped with r1flow), a model directory, or a hub id."""
-    revision: str | None = None
-    """Commit of a hub id."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    shape: ModelShape | None = None
-
-
-class PromptConfig(Section):
-    """How a problem becomes a prompt, and what a well-formed completion looks like."""
-
-    template: str = "r1_zero"
-    """A file of components/data/templates, or `tokenizer` for the model's own chat template."""
-    format: Literal["think", "think_answer", "think_answer_strict"] = "think_answer"
-
-
-class LanguageConfig(Section):
-    """The language thoughts should be in: a natural language, or one of two alphabets."""
-
-    target: str = "en"
-    """A language tag such as `en`, `zh` or `pt-BR`, or the characters of the target alphabet when `other` is given."""
-    other: str | None = None
-
-    @model_validator(mode="after")
-    def _known(self) -> "LanguageConfig":
-        if self.other is None:
-            try:
-                language_code(self.target)
-            except ConfigError as error:
-                raise ValueError(str(error)) from error
-        return self
-
-
-class BaseTrainingConfig(Section):
-    """Pre-training of the tiny world's base models."""
-
-    size: Literal["base", "student"] = "base"
-    steps: Count
-    rows_per_step: Count = 160
-    learning_rate: Positive = 3e-3
-    warmup_steps: Annotated[int, Field(ge=0)] = 50
-    weight_decay: Weight = 0.01
-    micro_tokens: Count = 3072
-    checkpoint_every: Count = 500
-
-
-class BudgetConfig(Section):
-    """What the stages of a recipe may cost together, reused ones included at what they cost when they were computed."""
-
-    money: Positive | None = None
-    """In the currency of `R1_PRICES`."""
-    device_hours: Positive | None = None
-    """Hours times devices; on a CPU times `threads`."""
-
-
-class RunConfig(Section):
-    """How the work is laid out on this machine. `threads` is in every fingerprint: it changes the order of additions."""
-
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: Count = 1
-    lanes: Count = 1
-    """Stages that may run at the same time."""
-    stage_hours: Positive | None = None
-    """A stage that runs longer is stopped with all its processes and fails; the next run goes on from its checkpoint."""
-    scorers: Count = 2
-    """Worker processes per stage that judge answers which take time; they start when the first such answer comes."""
-    sampler: Literal["auto", "transformers", "vllm"] = "auto"
-    """`auto` is resolved by device and size before the fingerprint is taken (components/sampling/auto.py)."""
-    engine: EngineConfig = EngineConfig()
-    budget: BudgetConfig = BudgetConfig()
-    """Spent, the run stops after the current step with exit code 3; raised, it goes on. In no fingerprint."""
+if TYPE_CHECKING:
+    AnyStage = Stage
+else:  # one choice for every kind of the table, and one for all others
+    _KINDS = tuple(Annotated[kind.settings, Tag(f"<{name}>")] for name, kind in STAGES.items())
+    _OWN = Annotated[Stage, WrapValidator(_own_kind), Tag("<own>")]
+    AnyStage = Annotated[Union[(*_KINDS, _OWN)], Discriminator(_tag)]
 
 
 class Recipe(Section):
     """Everything that decides what a run computes.
 
-    ``preset`` names the preset that fills whatever is not given: ``{"preset": "tiny", "seed": 1}`` is a whole recipe.
+    Models, datasets and stages share one namespace; a stage's name is the only name it has. Fields that name another part
+    are typed, and the graph is read from them (:mod:`components.recipe.graph`).
     """
 
-    model_config = ConfigDict(json_schema_extra={"required": ["preset"]})
-    preset: str
-    flow: Literal["r1", "r1_zero", "curate", "tiny_base", "ledger"] = "r1"
+    name: str
+    """What runs of it are called."""
+    preset: str = ""
+    """The preset that fills what is not given."""
     description: str = ""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    registered_name: ModelName = "r1"
-    """Name in the model registry."""
     run: RunConfig = RunConfig()
-    base: ModelConfig | None = None
-    student: ModelConfig | None = None
-    prompt: PromptConfig = PromptConfig()
-    language: LanguageConfig = LanguageConfig()
-    reflection_words: tuple[str, ...] = ()
-    """Empty = the paper's list."""
-    data: DataConfig | None = None
+    models: dict[Name, ModelConfig] = Field(default_factory=dict)
+    datasets: dict[Name, DatasetConfig] = Field(default_factory=dict)
+    stages: dict[Name, SerializeAsAny[AnyStage]] = Field(default_factory=dict)
     suites: dict[Name, SuiteConfig] = Field(default_factory=dict)
-    pretrain: BaseTrainingConfig | None = None
-    pretrain_student: BaseTrainingConfig | None = None
-    r1_zero: GrpoConfig | None = None
-    cold_start: ColdStartConfig | None = None
-    grpo: GrpoConfig | None = None
-    reject: RejectConfig | None = None
-    sft2: SftConfig | None = None
-    grpo2: GrpoConfig | None = None
-    distill: SftConfig | None = None
-    student_rl: GrpoConfig | None = None
-    gate: GateConfig | None = None
-    ledger: LedgerConfig = LedgerConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    promote: dict[ModelName, PromoteConfig] = Field(default_factory=dict)
+    """By registered name."""
     deviations: dict[str, str] = Field(default_factory=dict)
-    """Why settings are not the paper's (`r1 plan --paper`): reasons by setting (`"grpo.kl_weight"`) or section (`grpo`)."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_from_preset(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("preset") in preset_names():
-            return merge(tomllib.loads(preset_path(data["preset"]).read_text()), data)
-        return data
+    """Why settings are not the paper's (`r1 plan --paper`): reasons by setting (`"dev2.kl_weight"`) or by stage."""
 
     @model_validator(mode="after")
-    def _has_what_its_flow_needs(self) -> "Recipe":
-        missing = [name for name in NEEDS[self.flow] if getattr(self, name) in (None, {})]
-        if missing:
-            raise ValueError(f"flow '{self.flow}' needs {', '.join(missing)}")
-        if self.distill and not self.student:
-            raise ValueError("distill needs a student")
-        if self.student_rl and not self.student:
-            raise ValueError("student_rl needs a student")
-        rl = (self.r1_zero, self.grpo, self.grpo2, self.student_rl)
-        alike = self.run.sampler == "transformers" and self.run.engine.dtype == "float32"
-        if alike and any(stage and stage.correction != "none" and not stage.staleness for stage in rl):
-            raise ValueError(
-                "a correction needs another sampler than 'transformers', which computes as the trainer does, or bfloat16"
-            )
-        if self.gate and self.gate.suite not in self.suites:
-            raise ValueError(f"gate.suite '{self.gate.suite}' is not one of suites: {', '.join(self.suites)}")
+    def _is_a_graph(self) -> "Recipe":
+        _ = self.graph  # raises ValueError for what is none
+        for name, stage in self.stages.items():
+            alike = self.run.sampler == "transformers" and self.run.engine.dtype == "float32"
+            if isinstance(stage, RlStage) and alike and stage.correction != "none" and not stage.staleness:
+                raise ValueError(
+                    f"stages.{name}.correction: it needs another sampler than 'transformers', which computes as the trainer "
+                    "does, or bfloat16"
+                )
         return self
 
+    @cached_property
+    def graph(self) -> Graph:
+        """The nodes of the recipe, implied ones too, and how they depend on each other."""
+        return graph_of(self)
 
-NEEDS = {
-    "r1": ("base", "data", "suites", "r1_zero", "cold_start", "grpo", "reject", "sft2", "grpo2", "gate"),
-    "r1_zero": ("base", "data", "suites", "r1_zero", "gate"),
-    "curate": ("data",),
-    "ledger": (),
-    "tiny_base": ("pretrain", "pretrain_student", "suites"),
-}
+    def prompt_of(self, name: str) -> PromptConfig:
+        """How the model ``name`` is asked: the stage's own prompt, else that of the model it starts from."""
+        found = inherited(self, name, "prompt")
+        return found if isinstance(found, PromptConfig) else PromptConfig()
+
+    def language_of(self, name: str) -> LanguageConfig:
+        """The language of the model ``name``, found as its prompt is."""
+        found = inherited(self, name, "language")
+        return found if isinstance(found, LanguageConfig) else LanguageConfig()
+
+    def start_of(self, name: str) -> str:
+        """The start model that ``name`` comes from by training; "" where it was trained from nothing."""
+        names = [name, *self.graph.line(name)]
+        return next((each for each in names if each in self.models), "")
+
+    def title(self, name: str) -> str:
+        """How tables call a part of the recipe, or an implied node."""
+        for prefix, words in (("evaluate/", "Evaluation of "), ("certify/", "Certificate of ")):
+            if name.startswith(prefix):
+                return words + self.title(name.removeprefix(prefix))
+        for suffix, words in (("/gradient", "Gradient of "), ("/rate", "Pass rates for ")):
+            if name.endswith(suffix):
+                return words + self.title(name.removesuffix(suffix))
+        part = self.models.get(name) or self.datasets.get(name) or self.stages.get(name)
+        return (part.title if part is not None else "") or name

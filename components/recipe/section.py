@@ -26,5 +26,6 @@ class Section(BaseModel):
         frozen=True,
         allow_inf_nan=False,
         use_attribute_docstrings=True,
+        serialize_by_alias=True,
         json_schema_extra=_nothing_is_required,
     )

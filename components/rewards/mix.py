@@ -1,4 +1,4 @@
-"""From components to one reward: a weighted sum, and the figures each component is logged with. Pure."""
+"""From components to one reward: a weighted sum, and the metrics each component is logged with. Pure."""
 
 import statistics
 from collections.abc import Mapping, Sequence

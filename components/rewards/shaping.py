@@ -17,7 +17,7 @@ def soft_overlong(length: int, max_length: int, cache: int) -> float:
     """The soft overlong punishment (DAPO, arXiv 2503.14476, equation 13), in [-1, 0].
 
     0 up to ``max_length - cache``, then linearly down: ``((max_length - cache) - length) / cache``; -1 from
-    ``max_length`` on. DAPO's own figures are 20480 and 4096. Raises ValueError unless 0 < cache <= max_length.
+    ``max_length`` on. DAPO's own metrics are 20480 and 4096. Raises ValueError unless 0 < cache <= max_length.
     """
     if not 0 < cache <= max_length:
         raise ValueError(f"cache must lie in 1..max_length={max_length}, not {cache}")

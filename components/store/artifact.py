@@ -30,6 +30,7 @@ from r1flow.components.store.files import (
 )
 from r1flow.components.store.manifest import MANIFEST, ArtifactRef, Manifest, data_folder, manifest_key, read_at, ref_to
 from r1flow.components.store.objects import ObjectStore
+from r1flow.components.store.runs import stage_of_run
 from r1flow.components.store.sealed import seal
 
 __all__ = [
@@ -65,7 +66,7 @@ def publish(
 ) -> ArtifactRef:
     """Make ``directory`` the artifact of ``fingerprint``: hash, upload in parallel, then create the manifest.
 
-    Files that lie there whole are left out, so a repeated publish goes on where the last one ended, and mends damaged
+    Files that lie there whole are left out, so a repeated publish goes on where the last one ended, and fixes damaged
     files. When another publisher was first with the same files, its artifact is adopted; with other files,
     IntegrityError. ConfigError for a value that JSON cannot hold (a NaN metric: give None), before anything is written.
     """
@@ -198,15 +199,19 @@ def verify_all(store: ObjectStore, kind: str | None = None) -> Iterator[tuple[st
 
 
 def resolve(store: ObjectStore, text: str) -> ArtifactRef:
-    """The one artifact that a person means by ``kind/prefix``, a fingerprint's first four or more digits, or a URI.
+    """The one artifact that a person means by ``kind/prefix``, a fingerprint's first four or more digits, a URI, or the name of a
+    stage: of the last run that has one, or ``RUN:stage`` of that run.
 
     DataError lists the candidates when there is none or more than one.
     """
     wanted = text.strip().rstrip("/").removeprefix(f"{store.uri}/artifacts/")
     kind, _, prefix = wanted.rpartition("/")
+    if (named := stage_of_run(store, wanted)) is not None:
+        return named
     if not re.fullmatch(r"[0-9a-f]{4,64}", prefix):
         raise DataError(
-            f"{text!r} names no artifact; give kind/fingerprint, a fingerprint's first 4 or more digits, or a URI"
+            f"{text!r} names no artifact; give kind/fingerprint, a fingerprint's first 4 or more digits, a URI, or the name of a "
+            "stage that a run has ended with"
         )
     keys = _manifest_keys(store)
     near = [key for key in keys if _matches(key, kind, prefix[:16])]

@@ -1,4 +1,4 @@
-"""Errors of the operating system and of S3 as store errors that say where, why and what mends it."""
+"""Errors of the operating system and of S3 as store errors that say where, why and what fixes it."""
 
 import errno
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from r1flow.components.core.errors import ObjectMissingError, StoreError, StoreUnavailable
 
-_MENDS = {
+_FIXES = {
     errno.ENOSPC: "free space there or point the store at a larger disk",
     errno.EDQUOT: "raise the disk quota or point the store elsewhere",
     errno.EFBIG: "raise the file size limit (ulimit -f)",
@@ -22,12 +22,12 @@ _LASTING = frozenset({errno.EINVAL, errno.ELOOP, errno.EISDIR, errno.ENAMETOOLON
 
 
 def explained(action: str, where: str, error: OSError) -> StoreError:
-    """The store error for ``error``: what could not be done, where, the cause and the mend."""
+    """The store error for ``error``: what could not be done, where, the cause and the fix."""
     if isinstance(error, FileNotFoundError):
         return ObjectMissingError(f"cannot {action} {where}: nothing is there")
     cause = error.strerror or str(error) or type(error).__name__
-    mend = _MENDS.get(error.errno or 0)
-    message = f"cannot {action} {where}: {cause}" + (f"; {mend}" if mend else "")
+    fix = _FIXES.get(error.errno or 0)
+    message = f"cannot {action} {where}: {cause}" + (f"; {fix}" if fix else "")
     return StoreError(message) if error.errno in _LASTING else StoreUnavailable(message)
 
 
@@ -56,7 +56,7 @@ class PreconditionError(StoreError):
     """The condition of a conditional write does not hold. Never leaves the store."""
 
 
-_S3_MENDS = {
+_S3_FIXES = {
     "NoSuchBucket": "create the bucket or correct the store's URI",
     "RequestTimeTooSkewed": "set this machine's clock",
     "ExpiredToken": "renew the credentials",
@@ -87,10 +87,10 @@ def explained_s3(action: str, where: str, error: BaseException, code: str, statu
         return ObjectMissingError(f"cannot {action} {where}: there is no such object")
     if isinstance(error, OSError) and not code and error.errno:
         return explained(action, where, error)  # of this machine: its disk, its network
-    mend = _S3_MENDS.get(code or type(error).__name__)
-    if mend is None and status == 403:
-        mend = "grant s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket on the bucket"
-    if mend is None and not code:
-        mend = "check AWS_ENDPOINT_URL and the network"
+    fix = _S3_FIXES.get(code or type(error).__name__)
+    if fix is None and status == 403:
+        fix = "grant s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket on the bucket"
+    if fix is None and not code:
+        fix = "check AWS_ENDPOINT_URL and the network"
     cause = f"{code}: {error}" if code else str(error) or type(error).__name__
-    return StoreUnavailable(f"cannot {action} {where}: {cause}" + (f"; {mend}" if mend else ""))
+    return StoreUnavailable(f"cannot {action} {where}: {cause}" + (f"; {fix}" if fix else ""))

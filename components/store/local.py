@@ -27,7 +27,7 @@ class LocalStore:
     """Objects are files below ``root``; every file appears whole, read-only and under its final name, or not at all.
 
     The directory comes into being with the first write. Every method raises StoreUnavailable when the file system
-    refuses, naming the key, the cause and the mend.
+    refuses, naming the key, the cause and the fix.
     """
 
     def __init__(self, root: Path) -> None:

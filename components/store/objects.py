@@ -104,7 +104,7 @@ class ObjectStore(Protocol):
         ...
 
     def probe(self) -> None:
-        """Try every promise with a small object; StoreUnavailable names the one that is broken and the mend."""
+        """Try every promise with a small object; StoreUnavailable names the one that is broken and the fix."""
         ...
 
 

@@ -1,9 +1,11 @@
 """What runs that ended well left behind: ``runs/<id>/summary.json``."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from r1flow.components.core.errors import IntegrityError, ObjectMissingError
+from r1flow.components.store.manifest import ArtifactRef
 from r1flow.components.store.objects import ObjectStore
 
 FOLDER, NAME = "runs", "summary.json"
@@ -24,6 +26,23 @@ def summaries(store: ObjectStore) -> list[dict[str, Any]]:
             except ObjectMissingError:  # deleted since it was listed
                 continue
     return sorted(found, key=lambda summary: float(summary.get("ended", 0)))
+
+
+def stage_of_run(store: ObjectStore, text: str) -> ArtifactRef | None:
+    """The artifact that a run's stage of that name gave: ``dev2`` in the last run that has one, ``RUN:dev2`` in a run whose id
+    begins so. The name is in no artifact, for two stages may share one."""
+    run, _, name = text.rpartition(":")
+    for summary in reversed(summaries(store)):
+        if summary["run"].startswith(run):
+            for stage in summary.get("stages", ()):
+                if stage["name"] == name:
+                    return ArtifactRef.model_validate(stage["ref"])
+    return None
+
+
+def recipe_name(said: Mapping[str, Any]) -> str:
+    """The recipe that a summary or an artifact's provenance names; before 0.2 the preset, and ``recipe`` was all of it."""
+    return str(said.get("preset") or said.get("recipe") or "")
 
 
 def _read(store: ObjectStore, key: str) -> dict[str, Any]:

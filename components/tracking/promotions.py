@@ -8,15 +8,18 @@ last-write-wins and databases can be lost.
 import re
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from r1flow.components.core.errors import ConfigError, DataError, IntegrityError, PromotionConflict
+from r1flow.components.recipe.graph import ADDRESS
 from r1flow.components.recipe.section import MODEL_NAME
-from r1flow.components.store.artifact import resolve
+from r1flow.components.store.artifact import read_manifest, resolve
 from r1flow.components.store.manifest import ArtifactRef
 from r1flow.components.store.objects import ObjectStore
+from r1flow.components.store.runs import stage_of_run
 from r1flow.components.store.sealed import seal, unseal
 
 FOLDER = "promotions"
@@ -164,3 +167,21 @@ def _read(store: ObjectStore, key: str) -> Promotion:
 
 def _key(model: str, number: int) -> str:
     return f"{FOLDER}/{model}/{number:06d}.json"
+
+
+def own_prompt(store: ObjectStore, model: str) -> tuple[str, dict[str, Any]]:
+    """A source for ``models.NAME.source``, and the prompt and language that its artifact says it was trained with.
+
+    ``model``: `champion`, `champion:NAME`, an artifact, a stage of the last run, a directory or a hub id; of the last two
+    nothing is known.
+    """
+    named = model == "champion" or model.startswith("champion:") or ADDRESS.fullmatch(model) or "://" in model
+    if Path(model).expanduser().is_dir() or not (named or stage_of_run(store, model)):
+        return model, {}
+    ref = named_model(store, model)
+    manifest = read_manifest(store, ref)
+    said = {**manifest.provenance, **manifest.config}
+    asked = {name: dict(said[name]) for name in ("prompt", "language") if isinstance(said.get(name), dict)}
+    if words := manifest.config.get("reflection_words"):  # before 0.2
+        asked["language"] = {**asked.get("language", {}), "reflection_words": words}
+    return f"{ref.kind}/{ref.fingerprint}", asked

@@ -37,7 +37,7 @@ class Registry:
 
         Every promoted artifact gets a version, in the log's order; ``champion`` goes to the last entry's, ``previous`` to the
         one before. One process at a time does so (a lease) and looks again at the end; an alias that somebody sets after a
-        long pause is mended by the next call. Repeating a call changes nothing.
+        long pause is fixed by the next call. Repeating a call changes nothing.
         """
         lease = Lease(store, f"registry-{model}")
         give_up = time.monotonic() + WAIT_S
@@ -52,7 +52,7 @@ class Registry:
                 self._show(store, log)
             if time.monotonic() > give_up:
                 raise R1Error(
-                    f"{model}: its aliases are moved by somebody else again and again; `r1 reindex` mends them"
+                    f"{model}: its aliases are moved by somebody else again and again; `r1 reindex` fixes them"
                 )
         return version if log else None
 
@@ -74,7 +74,7 @@ class Registry:
             raise
         except Exception as error:  # MLflow raises anything from its own to sqlalchemy's; the log is the truth
             where, why = redact(self.uri), redact(str(error))
-            logger.warning("MLflow at %s does not show the promotion yet (%s); `r1 reindex` mends it", where, why)
+            logger.warning("MLflow at %s does not show the promotion yet (%s); `r1 reindex` fixes it", where, why)
             return None
 
     def differences(self, store: ObjectStore, model: str) -> list[str]:

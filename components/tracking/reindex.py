@@ -5,7 +5,7 @@ over the stage), logs, and runs that were killed before they published anything.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from r1flow.components.costs.bill import cost_metrics
 from r1flow.components.store.artifact import all_artifacts, materialize
 from r1flow.components.store.manifest import ArtifactRef, Manifest
 from r1flow.components.store.objects import ObjectStore
-from r1flow.components.store.runs import summaries
+from r1flow.components.store.runs import recipe_name, summaries
 from r1flow.components.tracking.mirror import HOST, Event, Mirror
 from r1flow.components.tracking.promotions import promoted_models
 from r1flow.components.tracking.registry import Registry
@@ -101,25 +101,28 @@ def _records(
 
 
 def _parent(
-    store: ObjectStore, run: str, summary: Mapping[str, Any] | None, made: Iterable[Manifest]
+    store: ObjectStore, run: str, summary: Mapping[str, Any] | None, made: Sequence[Manifest]
 ) -> tuple[Event, str, int]:
     """The run's own start event, status and end."""
     first = min(made, key=lambda manifest: float(manifest.provenance.get("started", 0)), default=None)
+    said: Mapping[str, Any]
     if summary is None:
         assert first is not None  # a run without a summary is known by what it made
         started = ended = int(first.provenance["started"] * 1000)
-        preset, seed, recipe = first.provenance["preset"], first.seed, {}
+        # kinds that read no seed have 0
+        said, seed, settings = first.provenance, max(manifest.seed for manifest in made), {}
     else:
         ended = int(float(summary["ended"]) * 1000)
         started = ended - int(float(summary["seconds"]) * 1000)
-        preset, seed, recipe = summary["preset"], summary["seed"], summary.get("recipe", {})
-    tags = {"r1.preset": preset, "r1.store": store.uri}
-    event = {"do": "start", "run": run, "parent": "", "name": f"{preset}-{seed}", "tags": tags, "at": started}
-    return {**event, "params": flatten(recipe)}, "FINISHED" if summary else "KILLED", ended
+        said, seed, settings = summary, summary["seed"], summary.get("settings") or summary.get("recipe", {})
+    name = recipe_name(said)
+    tags = {"r1.recipe": name, "r1.store": store.uri}
+    event = {"do": "start", "run": run, "parent": "", "name": f"{name}-{seed}", "tags": tags, "at": started}
+    return {**event, "params": flatten(settings)}, "FINISHED" if summary else "KILLED", ended
 
 
 def _stage(mirror: Mirror, stage: StageRecord, manifest: Manifest, curves: Points) -> int:
-    """The stage's run with inputs and figures; 1 where there was none."""
+    """The stage's run with inputs and metrics; 1 where there was none."""
     run = f"{stage.run}/{stage.name}"
     tags = {
         "r1.kind": stage.ref.kind,

@@ -43,9 +43,12 @@ class Tracking:
         """Attempts that MLflow refused or did not answer."""
         return self._delivery.failures
 
-    def start_parent(self, name: str, *, tags: Mapping[str, str], params: Mapping[str, object]) -> str:
-        """A run's own entry; the id under which it and its stages are known (MLflow's tag ``r1.run``)."""
-        return self._start(uuid.uuid4().hex, "", name, tags, params)
+    def start_parent(self, name: str, *, tags: Mapping[str, str], params: Mapping[str, object], sweep: str = "") -> str:
+        """A run's own entry; the id under which it and its stages are known (MLflow's tag ``r1.run``).
+
+        ``sweep``: the id of the entry that it stands below, if it is one point of a sweep.
+        """
+        return self._start(uuid.uuid4().hex, sweep, name, tags, params)
 
     def start_child(self, parent: str, name: str, *, tags: Mapping[str, str], params: Mapping[str, object]) -> str:
         """A stage's entry below ``parent``, known as ``<parent>/<name>``: its second try in one run is the same entry."""
@@ -64,12 +67,12 @@ class Tracking:
             self._write({"do": "metrics", "run": run, "points": points})
 
     def log_summary(self, run: str, metrics: Mapping[str, float]) -> None:
-        """A stage's closing figures; what has a curve in this run is there already, as the curve's last point."""
+        """A stage's closing metrics; what has a curve in this run is there already, as the curve's last point."""
         try:
             cleaned = clean(metrics)
         except ConfigError as error:
             self._delivery.failures += 1
-            logger.warning("the closing figures of %s cannot be logged: %s", run, error)
+            logger.warning("the closing metrics of %s cannot be logged: %s", run, error)
             return
         drawn = self._curves.get(run, set())
         if points := [(name, value, _now(), 0) for name, value in cleaned.items() if name not in drawn]:

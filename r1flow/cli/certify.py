@@ -1,4 +1,4 @@
-"""``r1 certify``: which proof; and ``r1 certify rewards``, the reward firewall, as a table."""
+"""``r1 certify``: which proof; and ``r1 certify rewards``, the adversarial tests of verifiers, as a table."""
 
 import os
 from collections.abc import Sequence

@@ -12,11 +12,12 @@ from r1flow.components.costs.bill import Spent, kept_cost
 from r1flow.components.evals.compare import problem_means
 from r1flow.components.evals.paired import compare_all
 from r1flow.components.evals.report.differences import Parting, Stages, only_in, partings
+from r1flow.components.evals.report.names import Names, names_of
 from r1flow.components.recipe.settings import Settings
 from r1flow.components.store.artifact import materialize, read_manifest
 from r1flow.components.store.manifest import ArtifactRef
 from r1flow.components.store.objects import ObjectStore, open_store
-from r1flow.components.store.runs import summaries
+from r1flow.components.store.runs import recipe_name, summaries
 
 SHOWN = 12  # differing settings of one stage
 TOOK: dict[str, Callable[[Spent], str]] = {
@@ -39,7 +40,7 @@ def compare_runs(names: Sequence[str]) -> None:
         console.print(f"[bold]{_title(runs[0])}[/] and [bold]{_title(run)}[/]")
         for line in _partings(first, stages):
             console.print(line, highlight=False, markup=False)
-    console.print(_figures(store, settings, runs, [first, *others]))
+    console.print(_metrics(store, settings, runs, [first, *others]))
     if (training := _training(runs, [first, *others])).row_count:
         console.print(training)
 
@@ -49,7 +50,7 @@ def _named(name: str, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     back = {"last": 0}.get(name, int(name[5:]) if name.startswith("last~") and name[5:].isdecimal() else None)
     found = [run for run in runs if run["run"].startswith(name)] if back is None else runs[::-1][back : back + 1]
     if len(found) != 1:
-        known = ", ".join(f"{run['run'][:8]} ({run['preset']})" for run in runs[-10:]) or "none"
+        known = ", ".join(f"{run['run'][:8]} ({recipe_name(run)})" for run in runs[-10:]) or "none"
         raise DataError(f"{name!r} is not one run; runs that ended here, newest last: {known}")
     return found[0]
 
@@ -60,7 +61,15 @@ def _stages(store: ObjectStore, run: Mapping[str, Any]) -> Stages:
 
 
 def _title(run: Mapping[str, Any]) -> str:
-    return f"{run['preset']}, seed {run['seed']} ({run['run'][:8]})"
+    return f"{recipe_name(run)}, seed {run['seed']} ({run['run'][:8]})"
+
+
+def _names(runs: Sequence[Mapping[str, Any]]) -> Names:
+    """How the stages of all runs are called, and in which order they come: as the first run that has one says."""
+    known = [names_of(run) for run in runs]
+    titles = {name: title for names in reversed(known) for name, title in names.titles.items()}
+    starts = {name: start for names in reversed(known) for name, start in names.starts.items()}
+    return Names({**known[0].titles, **titles}, known[0].main_line, {**known[0].starts, **starts})
 
 
 def _partings(one: Stages, other: Stages) -> list[str]:
@@ -84,25 +93,25 @@ def _explained(parting: Parting) -> list[str]:
     return [f"  {parting.stage} differs:", *(f"    {line}" for line in parting.own[:SHOWN]), *more, *inputs]
 
 
-def _figures(
+def _metrics(
     store: ObjectStore, settings: Settings, runs: Sequence[Mapping[str, Any]], found: Sequence[Stages]
 ) -> Table:
     """pass@1 of every evaluated model in every run; the others with the paired test's verdict against the first."""
-    table = Table("model", "suite", *(run["run"][:8] for run in runs), box=box.SIMPLE)
-    for name in dict.fromkeys(name for stages in found for name in stages if name.startswith("evaluate/")):
+    table, names = Table("model", "suite", *(run["run"][:8] for run in runs), box=box.SIMPLE), _names(runs)
+    for name in names.in_order({name for stages in found for name in stages if name.startswith("evaluate/")}):
         measured = [stages.get(name) for stages in found]
         suites = {
             m.rpartition("/")[0] for pair in measured if pair for m in pair[1].metrics if m.endswith("/pass_at_1")
         }
         for suite in sorted(suites):
-            table.add_row(name.removeprefix("evaluate/"), suite, *_row(store, settings, suite, measured))
+            table.add_row(names.title(name.removeprefix("evaluate/")), suite, *_row(store, settings, suite, measured))
     return table
 
 
 def _training(runs: Sequence[Mapping[str, Any]], found: Sequence[Stages]) -> Table:
     """What training took where it was not the same, in the units that tell GRPO from PPO."""
-    table = Table("training", "", *(run["run"][:8] for run in runs), box=box.SIMPLE)
-    for name in dict.fromkeys(name for stages in found for name in stages):
+    table, names = Table("training", "", *(run["run"][:8] for run in runs), box=box.SIMPLE), _names(runs)
+    for name in names.in_order({name for stages in found for name in stages}):
         made = [stages.get(name) for stages in found]
         costs = [kept_cost(pair[1].provenance) if pair else None for pair in made]
         if len({pair[0].fingerprint for pair in made if pair}) < 2 or not any(c and c.phases for c in costs):
@@ -110,7 +119,7 @@ def _training(runs: Sequence[Mapping[str, Any]], found: Sequence[Stages]) -> Tab
         for label, show in TOOK.items():
             cells = [show(cost) if cost else "" for cost in costs]
             if any(cells):
-                table.add_row(name if label == next(iter(TOOK)) else "", label, *cells)
+                table.add_row(names.title(name) if label == next(iter(TOOK)) else "", label, *cells)
     return table
 
 

@@ -1,4 +1,4 @@
-"""``r1 doctor``: what is wrong here, and the mend."""
+"""``r1 doctor``: what is wrong here, and the fix."""
 
 import importlib.metadata
 import os
@@ -34,17 +34,17 @@ class Finding:
 
 
 def examine() -> None:
-    """Print every finding; raises UserError when something must be mended first."""
+    """Print every finding; raises UserError when something must be fixed first."""
     settings = Settings()
     findings = [check(settings) for check in CHECKS]
     table = Table("", "what", "finding", box=None)
     for finding in findings:
-        mark = "[green]ok[/]" if finding.ok else "[red]mend[/]" if finding.needed else "[yellow]note[/]"
+        mark = "[green]ok[/]" if finding.ok else "[red]fix[/]" if finding.needed else "[yellow]note[/]"
         table.add_row(mark, finding.what, finding.detail)
     Console().print(table)
     broken = [f.what for f in findings if not f.ok and f.needed]
     if broken:
-        raise UserError(f"{len(broken)} to mend: {', '.join(broken)}")
+        raise UserError(f"{len(broken)} to fix: {', '.join(broken)}")
 
 
 def _python(settings: Settings) -> Finding:
@@ -59,8 +59,8 @@ def _packages(settings: Settings) -> Finding:
             importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             missing.append(name)
-    mend = f"missing: {', '.join(missing)}; run `make demo` or `pip install -c constraints.txt -e .`"
-    return Finding("packages", not missing, mend if missing else f"all {len(NEEDED)} core packages are installed")
+    fix = f"missing: {', '.join(missing)}; run `make demo` or `pip install -c constraints.txt -e .`"
+    return Finding("packages", not missing, fix if missing else f"all {len(NEEDED)} core packages are installed")
 
 
 def _home(settings: Settings) -> Finding:
@@ -91,28 +91,28 @@ def _clock(settings: Settings) -> Finding:
         ahead = clock_difference(open_store(settings.store_uri))
     except R1Error as error:
         return Finding("clock", False, f"not compared: {error}", needed=False)
-    mend = "" if abs(ahead) < CLOCK_S else "; leases would be taken over too early or too late: set the clock (NTP)"
+    fix = "" if abs(ahead) < CLOCK_S else "; leases would be taken over too early or too late: set the clock (NTP)"
     way = "ahead of" if ahead > 0 else "behind"
-    return Finding("clock", not mend, f"the store's is {abs(ahead):.0f} s {way} this machine's{mend}")
+    return Finding("clock", not fix, f"the store's is {abs(ahead):.0f} s {way} this machine's{fix}")
 
 
 def _slots(settings: Settings) -> Finding:
     if not settings.slots:
         return Finding("slots", True, "R1_SLOTS names no limit: stages wait for no device")
-    if not (settings.prefect_api_url or os.environ.get("PREFECT_API_URL")):
+    url = settings.prefect_api_url or os.environ.get("PREFECT_API_URL", "")
+    if not url:
         return Finding("slots", False, "R1_SLOTS is a limit of a Prefect server: set PREFECT_API_URL, or unset it")
     from httpx import HTTPError
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectException
+    from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    try:
-        with get_client(sync_client=True) as client:
+    try:  # Prefect may have read its settings before the address was given
+        with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
             limit = client.read_global_concurrency_limit_by_name(settings.slots).limit
     except (PrefectException, HTTPError) as error:
-        mend = f"prefect gcl create {settings.slots} --limit DEVICES"
-        return Finding(
-            "slots", False, f"R1_SLOTS: no limit {settings.slots!r} on this Prefect server ({error}); {mend}"
-        )
+        fix = f"prefect gcl create {settings.slots} --limit DEVICES"
+        return Finding("slots", False, f"R1_SLOTS: no limit {settings.slots!r} on this Prefect server ({error}); {fix}")
     return Finding("slots", limit > 0, f"{settings.slots}: {limit} of them")
 
 
@@ -136,8 +136,8 @@ def _champions(settings: Settings) -> Finding:
         wrong = [line for model in models for line in registry.differences(store, model)]
     except Exception as error:  # whatever store or MLflow raise: the findings above name the cause
         return Finding("champions", False, redact(f"not compared: {error}"), needed=False)
-    mend = f"{'; '.join(wrong)}: `r1 reindex` makes MLflow follow the promotion log"
-    return Finding("champions", not wrong, mend if wrong else f"{len(models)} in the log, MLflow agrees")
+    fix = f"{'; '.join(wrong)}: `r1 reindex` makes MLflow follow the promotion log"
+    return Finding("champions", not wrong, fix if wrong else f"{len(models)} in the log, MLflow agrees")
 
 
 def _device(settings: Settings) -> Finding:

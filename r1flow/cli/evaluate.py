@@ -1,4 +1,4 @@
-"""``r1 evaluate``: figures with intervals from completions that are stored in files."""
+"""``r1 evaluate``: metrics with intervals from completions that are stored in files."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from rich.table import Table
 from r1flow.components.core.errors import ConfigError
 from r1flow.components.core.schema import Verifier
 from r1flow.components.evals.completions import Columns, read_completions
-from r1flow.components.evals.figures import Problem, suite_figures
+from r1flow.components.evals.metrics import Problem, suite_metrics
 from r1flow.components.evals.paired import Comparison
 from r1flow.components.evals.report.references import Published, published
 from r1flow.components.evals.stored import compare_models, judge_stored
@@ -48,8 +48,8 @@ def evaluate(
             for name, found in stored.items()
         }
         comparisons = compare_models(stored, judged) if len(judged) > 1 else {}
-    figures = {name: suite_figures(problems) for name, problems in judged.items()}
-    for name, found in figures.items():
+    metrics = {name: suite_metrics(problems) for name, problems in judged.items()}
+    for name, found in metrics.items():
         console.print(f"{suite}: {name}", markup=False, soft_wrap=True)
         console.print(_table(found, sum(len(p.samples) for p in judged[name])), "")
     for name, comparison in comparisons.items():
@@ -57,7 +57,7 @@ def evaluate(
     if references := published(suite):
         console.print(_references(references))
     if json_file is not None:
-        json_file.write_text(json.dumps(_record(suite, figures, judged, comparisons), indent=1))
+        json_file.write_text(json.dumps(_record(suite, metrics, judged, comparisons), indent=1))
 
 
 def _one_of(option: str, given: str, known: Sequence[str]) -> Any:
@@ -66,19 +66,19 @@ def _one_of(option: str, given: str, known: Sequence[str]) -> Any:
     return given
 
 
-def _table(figures: Mapping[str, float], samples: int) -> Table:
-    """One line per figure with its 95 % interval, where it has one."""
-    table = Table("figure", box=None, pad_edge=False)
+def _table(metrics: Mapping[str, float], samples: int) -> Table:
+    """One line per metric with its 95 % interval, where it has one."""
+    table = Table("metric", box=None, pad_edge=False)
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right")
     table.add_row("samples", str(samples))
-    for name, value in figures.items():
+    for name, value in metrics.items():
         if name.endswith(("_low", "_high")):
             continue
         counted = name in ("problems", "contaminated") or name.startswith("length")
-        table.add_row(_label(name), f"{value:,.0f}" if counted else f"{value:.3f}", _interval(figures, name))
+        table.add_row(_label(name), f"{value:,.0f}" if counted else f"{value:.3f}", _interval(metrics, name))
         if name == "pass_at_1":
-            table.add_row("  by sample", "", _interval(figures, "pass_at_1_sample"))
+            table.add_row("  by sample", "", _interval(metrics, "pass_at_1_sample"))
     return table
 
 
@@ -97,26 +97,26 @@ def _label(name: str) -> str:
     return name.replace("pass_at_", "pass@").replace("cons_at_", "cons@").replace("_", ", ")
 
 
-def _interval(figures: Mapping[str, float], name: str) -> str:
-    low, high = figures.get(f"{name}_low"), figures.get(f"{name}_high")
+def _interval(metrics: Mapping[str, float], name: str) -> str:
+    low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
     return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
 
 
 def _record(
     suite: str,
-    figures: Mapping[str, Mapping[str, float]],
+    metrics: Mapping[str, Mapping[str, float]],
     judged: Mapping[str, Sequence[Problem]],
     comparisons: Mapping[str, Comparison],
 ) -> dict[str, Any]:
-    """What ``--json`` writes: the figures, every problem's share of correct samples, and the comparisons."""
+    """What ``--json`` writes: the metrics, every problem's share of correct samples, and the comparisons."""
     return {
         "suite": suite,
         "models": {
             name: {
-                "figures": found,
+                "metrics": found,
                 "correct": {problem.id: [int(mark) for mark in problem.correct] for problem in judged[name]},
             }
-            for name, found in figures.items()
+            for name, found in metrics.items()
         },
         "comparisons": {
             name: {

@@ -1,17 +1,22 @@
 """``r1 ledger``: which problems are hard, which nobody solves, which labels look wrong."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from r1flow.cli.run import run_recipe
+from r1flow.cli.run import run_flow
+from r1flow.components.core.errors import ConfigError
 from r1flow.components.data.ledger import LABEL_LOOKS_WRONG, LEDGER, NEVER_SOLVED, read_ledger
 from r1flow.components.evals.report.samples import printable
 from r1flow.components.recipe.presets import split_settings
+from r1flow.components.recipe.recipe import Recipe
+from r1flow.components.recipe.run import LedgerConfig, RunConfig
 from r1flow.components.recipe.settings import Settings
 from r1flow.components.store.artifact import ArtifactRef, materialize
 from r1flow.components.store.objects import open_store
@@ -21,11 +26,20 @@ SHOWN = 48  # characters of a prompt or an answer
 
 def show_ledger(overrides: list[str], rows: int) -> None:
     """Make the ledger of the store, or find that it is there, and print the ends of its lists."""
-    summary = run_recipe("ledger", overrides, None)
-    ref = ArtifactRef.model_validate(summary["stages"][-1]["ref"])
-    settings = Settings(**split_settings(overrides, Settings.model_fields)[0])
-    directory = materialize(open_store(settings.store_uri), ref, settings.cache)
+    chosen, rest = split_settings(overrides, Settings.model_fields)
+    settings, asked = Settings.model_validate(chosen), _asked(rest)
+    settings.prepare()
+    recipe = Recipe(name="ledger", run=RunConfig(device="cpu"))
     console = Console()
+
+    def flow() -> None:
+        from r1flow.flows.ledger import ledger
+
+        ledger(asked.min_samples, asked.agreement)
+
+    summary = run_flow(flow, recipe, settings, console, time.monotonic())
+    ref = ArtifactRef.model_validate(summary["stages"][-1]["ref"])
+    directory = materialize(open_store(settings.store_uri), ref, settings.cache)
     console.print(f"[bold]ledger/{ref.fingerprint[:12]}[/]")
     for title, found in lists(directory).items():
         table = Table("problem", "level", "samples", "pass rate", "gold", "majority", "prompt", box=None)
@@ -33,6 +47,16 @@ def show_ledger(overrides: list[str], rows: int) -> None:
         for row in found[:rows]:
             table.add_row(*cells(row))
         console.print(table if found else f"\n{title}: none")
+
+
+def _asked(overrides: list[str]) -> LedgerConfig:
+    """``min_samples=8`` and so on; ConfigError for what the ledger has no setting for."""
+    given = dict(override.partition("=")[::2] for override in overrides)
+    try:
+        return LedgerConfig.model_validate(given)
+    except ValidationError as error:
+        known = ", ".join(LedgerConfig.model_fields)
+        raise ConfigError(f"--set {' '.join(overrides)}: {error.errors()[0]['msg']}; the ledger has {known}") from error
 
 
 def lists(directory: Path) -> dict[str, list[dict[str, Any]]]:

@@ -19,7 +19,7 @@ lake = typer.Typer(help="Everything that was ever sampled.", no_args_is_help=Tru
 app.add_typer(lake, name="lake")
 INTERRUPTED = 130
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as distill.epochs=3.")
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as run.threads=2.")
 ]
 Preset = Annotated[str, typer.Argument(help="A preset's name, or a recipe file (.toml).")]
 
@@ -28,12 +28,29 @@ Preset = Annotated[str, typer.Argument(help="A preset's name, or a recipe file (
 def run(
     preset: Preset,
     overrides: Overrides = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only", metavar="STAGE", help="This stage with what it needs, evaluated, nothing promoted; repeatable."
+        ),
+    ] = None,
+    sweeps: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sweep", metavar="KEY=[VALUE,...]", help="Run once per value, several as a product, and compare."
+        ),
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the run's summary there.")] = None,
 ) -> None:
     """Run a recipe from data to model, with progress; stages that are already there are reused."""
     from r1flow.cli.run import run_recipe
 
-    run_recipe(preset, overrides or [], json_file)
+    if sweeps:
+        from r1flow.cli.sweep import run_sweep
+
+        run_sweep(preset, overrides or [], sweeps, json_file, only or ())
+        return
+    run_recipe(preset, overrides or [], json_file, only or ())
 
 
 @app.command()
@@ -79,7 +96,7 @@ def show(
         list[str],
         typer.Argument(
             metavar="REF | masks REF|PRESET",
-            help="kind/fingerprint, a fingerprint's start, or a URI; or `masks` and a teaching set, a model or a preset.",
+            help="kind/fingerprint, a fingerprint's start, or a URI; or `masks` and SFT data, a model or a preset.",
         ),
     ],
     rows: Annotated[int, typer.Option("--rows", "-n", min=1, help="masks: rows to show.")] = 3,
@@ -98,7 +115,7 @@ def show(
 
             show_one(ref)
         case _:
-            raise ConfigError("show takes one artifact, or `masks` and a teaching set, a model or a preset (r1 ls)")
+            raise ConfigError("show takes one artifact, or `masks` and SFT data, a model or a preset (r1 ls)")
 
 
 @app.command()
@@ -114,9 +131,9 @@ def lineage(
 
         show_lineage(ref)
     else:
-        from r1flow.cli.lineage import show_walk
+        from r1flow.cli.lineage import show_row
 
-        show_walk(ref, row)
+        show_row(ref, row)
 
 
 @app.command()
@@ -158,7 +175,7 @@ def ui() -> None:
 def compare(
     runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Ids' first digits, `last`, `last~1`.")],
 ) -> None:
-    """Runs side by side: the first stages in which they differ and why, and the figures with paired tests."""
+    """Runs side by side: the first stages in which they differ and why, and the metrics with paired tests."""
     from r1flow.cli.compare import compare_runs
 
     if len(runs) < 2:
@@ -168,7 +185,7 @@ def compare(
 
 @app.command()
 def doctor() -> None:
-    """What is wrong here, and the mend: Python, packages, store, tracking, threads, disk."""
+    """What is wrong here, and the fix: Python, packages, store, tracking, threads, disk."""
     from r1flow.cli.doctor import examine
 
     examine()
@@ -238,11 +255,19 @@ def verify(
 
 @app.command()
 def evaluate(
-    completions: Annotated[
-        list[Path],
-        typer.Option("--completions", metavar="FILE", help="JSON lines (.gz too); repeat to compare models."),
+    suites: Annotated[
+        list[str],
+        typer.Option("--suite", help="A suite (`r1 suites`); of completions the name under which metrics stand."),
     ],
-    suite: Annotated[str, typer.Option(help="The name under which the figures stand.")],
+    model: Annotated[
+        str | None, typer.Argument(metavar="[MODEL]", help="An artifact, `champion`, a directory or a hub id.")
+    ] = None,
+    completions: Annotated[
+        list[Path] | None,
+        typer.Option("--completions", metavar="FILE", help="JSON lines (.gz too); repeat to compare models."),
+    ] = None,
+    overrides: Overrides = None,
+    template: Annotated[str | None, typer.Option(help="Prompt template of MODEL; default: its own.")] = None,
     gold: Annotated[str, typer.Option(metavar="COLUMN", help="The right answer; a.b leads into objects.")] = "gold",
     gold_after: Annotated[str | None, typer.Option(metavar="TEXT", help="Take what follows it in the gold.")] = None,
     columns: Annotated[
@@ -258,16 +283,25 @@ def evaluate(
     language: Annotated[str, typer.Option(help="The language of the thoughts, by its code.")] = "en",
     prefilled: Annotated[bool, typer.Option("--prefilled", help="The prompt had opened the thought.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that judge.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures there.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all metrics there.")] = None,
 ) -> None:
-    """Figures with intervals from stored completions: pass@1, pass@k, cons@k, form; several files are compared."""
+    """Measure a model on suites, or stored completions of any model: pass@1, pass@k, cons@k and form, with intervals."""
+    if (model is None) == (completions is None):
+        raise ConfigError("evaluate takes a model, or --completions FILE with its stored answers: one of the two")
+    if model is not None:
+        from r1flow.cli.measure import measure_model
+
+        measure_model(model, suites, overrides or [], template, json_file)
+        return
+    if len(suites) != 1 or completions is None:
+        raise ConfigError("--completions takes one --suite: the name under which the metrics stand")
     from r1flow.cli.evaluate import evaluate as evaluate_files
     from r1flow.components.evals.completions import Columns
 
     where = Columns(gold, tuple(columns or ("completion",)), gold_after, problem, finished, contaminated)
     evaluate_files(
         completions,
-        suite,
+        suites[0],
         where,
         verifier=verifier,
         style=style,

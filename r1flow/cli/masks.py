@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,27 +13,30 @@ from rich.text import Text
 from r1flow.components.core.errors import DataError
 from r1flow.components.core.schema import Row
 from r1flow.components.data.files import load_rows
+from r1flow.components.evals.lake.generations import data_of, holds_model, inputs_of, prompt_of
 from r1flow.components.evals.report.samples import printable
-from r1flow.components.recipe.presets import load_recipe
-from r1flow.components.recipe.recipe import PromptConfig, preset_names
+from r1flow.components.recipe.presets import load_recipe, preset_names
 from r1flow.components.recipe.settings import Settings
 from r1flow.components.store.artifact import ArtifactRef, Manifest, all_artifacts, materialize, read_manifest, resolve
 from r1flow.components.store.objects import ObjectStore, open_store
+from r1flow.components.store.runs import recipe_name
 
 if TYPE_CHECKING:
     from r1flow.components.training.sft.encode import Tokenizer
     from r1flow.components.training.sft.example import Example
 
 KINDS = ("selection", "sft", "dataset")
+FILES = ("sft.jsonl", "general.jsonl")
+"""Where completions to learn from lie; the second in datasets from before 0.2, beside their problems."""
 MARKS = {False: ("read ", "dim"), True: ("train", "bold green")}
 BETWEEN = "\u00b7"
 
 
 def show_masks(text: str, model: str | None, rows: int) -> None:
-    """The first ``rows`` rows of a teaching set as an SFT stage encodes them.
+    """The first ``rows`` rows of SFT data as an SFT stage encodes them.
 
-    ``text`` names a selection, the model that was trained on one, a dataset (of which the general data is shown), or a
-    preset, for the newest selection that its runs have made. ``model`` names the tokenizer's artifact or directory.
+    ``text`` names a selection, a dataset of demonstrations, the model that was trained on such, or a preset, for the newest
+    selection that runs of this recipe have made. ``model`` names the tokenizer's artifact or directory.
     """
     from r1flow.components.core.models import load_tokenizer
     from r1flow.components.training.sft.encode import taught
@@ -44,49 +47,54 @@ def show_masks(text: str, model: str | None, rows: int) -> None:
     manifest = read_manifest(store, ref)
     if ref.kind not in KINDS:
         raise DataError(f"{text}: a {ref.kind} artifact teaches nothing by example; name a {', '.join(KINDS)} (r1 ls)")
-    tokenizer = load_tokenizer(_model(store, settings, ref, manifest, model))
-    template = PromptConfig.model_validate(manifest.config["prompt"]).template
+    directory, owner = _model(store, settings, ref, manifest, model)
+    tokenizer = load_tokenizer(directory)
+    template = prompt_of(manifest, owner).template
     console = Console()
     console.print(f"[bold]{ref.short}[/]  template {template}, end token {tokenizer.eos_token}")
-    path = _teaching_file(store, settings, ref, manifest)
-    for row in load_rows(path)[:rows]:
+    data = data_of(manifest) if ref.kind == "sft" else [ref]
+    for row in islice(chain.from_iterable(load_rows(_file(store, settings, source)) for source in data), rows):
         _print(console, tokenizer, taught(tokenizer, template, row), row)
 
 
 def _newest(store: ObjectStore, preset: str) -> ArtifactRef:
-    """The last selection that a run of ``preset`` has made."""
-    name = load_recipe(preset).preset
+    """The last selection that a run of the recipe ``preset`` has made."""
+    name = load_recipe(preset).name
     made = [
         (manifest.provenance.get("started", 0), ref)
         for ref, manifest in all_artifacts(store)
-        if ref.kind == "selection" and manifest.provenance.get("preset") == name
+        if ref.kind == "selection" and recipe_name(manifest.provenance) == name
     ]
     if not made:
-        raise DataError(f"{store.uri} holds no teaching set of {name}; `r1 run {preset}` makes one")
+        raise DataError(f"{store.uri} holds no selection of {name}; `r1 run {preset}` makes one")
     return max(made, key=lambda pair: pair[0])[1]
 
 
-def _model(store: ObjectStore, settings: Settings, ref: ArtifactRef, manifest: Manifest, model: str | None) -> Path:
-    """The directory of the tokenizer: of ``model``, of the trained model itself, or of the policy that was sampled."""
+def _model(
+    store: ObjectStore, settings: Settings, ref: ArtifactRef, manifest: Manifest, model: str | None
+) -> tuple[Path, Manifest | None]:
+    """The tokenizer's directory and the artifact that it lies in: ``model``, the trained model itself, or the policy that was
+    sampled. A plain directory lies in none."""
     if model is not None and Path(model).expanduser().is_dir():
-        return Path(model).expanduser()
-    if model is not None:
-        source = resolve(store, model)
-    elif ref.kind == "sft":
-        source = ref
-    elif "policy" in manifest.inputs:
-        source = manifest.inputs["policy"]
-    else:
+        return Path(model).expanduser(), None
+    source = (
+        resolve(store, model) if model is not None else ref if ref.kind == "sft" else inputs_of(manifest).get("from")
+    )
+    if source is None:
         raise DataError(f"{ref.short} belongs to no model; name one with --model")
-    if not any(entry.path.startswith("model/") for entry in read_manifest(store, source).files):
-        raise DataError(f"{source.short} holds no model; name another with --model (r1 ls)")
-    return materialize(store, source, settings.cache, "model") / "model"
+    owner = read_manifest(store, source)
+    if not holds_model(owner):
+        raise DataError(f"{source.short} holds no model; name one with --model (r1 ls)")
+    return materialize(store, source, settings.cache, "model") / "model", owner
 
 
-def _teaching_file(store: ObjectStore, settings: Settings, ref: ArtifactRef, manifest: Manifest) -> Path:
-    source = manifest.inputs["dataset"] if ref.kind == "sft" else ref
-    name = "general.jsonl" if ref.kind == "dataset" else "sft.jsonl"
-    return materialize(store, source, settings.cache, name) / name
+def _file(store: ObjectStore, settings: Settings, data: ArtifactRef) -> Path:
+    """Its completions to learn from. DataError for a dataset of problems."""
+    held = {entry.path for entry in read_manifest(store, data).files}
+    name = next((name for name in FILES if name in held), None)
+    if name is None:
+        raise DataError(f"{data.short} holds problems and no completions to learn from; name a selection (r1 ls)")
+    return materialize(store, data, settings.cache, name) / name
 
 
 def _print(console: Console, tokenizer: Tokenizer, example: Example, row: Row) -> None:

@@ -11,25 +11,7 @@ from r1flow.components.recipe.presets import load_recipe, split_settings
 from r1flow.components.recipe.recipe import Recipe
 from r1flow.components.recipe.section import Section
 from r1flow.components.recipe.settings import Settings
-
-STAGES = {
-    "r1": (
-        ("curate", "data"),
-        ("r1_zero", "r1_zero"),
-        ("cold_start", "cold_start"),
-        ("dev2 (reasoning RL)", "grpo"),
-        ("reject", "reject"),
-        ("dev3 (SFT of the base)", "sft2"),
-        ("r1 (RL on all scenarios)", "grpo2"),
-        ("distilled", "distill"),
-        ("student_rl", "student_rl"),
-        ("promote", "gate"),
-    ),
-    "r1_zero": (("curate", "data"), ("r1_zero", "r1_zero"), ("promote", "gate")),
-    "curate": (("curate", "data"),),
-    "ledger": (("ledger", "ledger"),),
-    "tiny_base": (("base", "pretrain"), ("student", "pretrain_student")),
-}
+from r1flow.components.recipe.stages import RlStage
 
 
 def show_plan(
@@ -44,17 +26,14 @@ def show_plan(
     chosen, recipe_overrides = split_settings(overrides, Settings.model_fields)
     recipe = load_recipe(preset, recipe_overrides)
     admit_reward_names(recipe)
-    settings = Settings(**chosen)
+    settings = Settings.model_validate(chosen)
     console = Console()
-    console.print(f"[bold]{recipe.preset}[/]  {recipe.description}\nflow {recipe.flow}, seed {recipe.seed}")
+    console.print(f"[bold]{recipe.name}[/]  {recipe.description}\nseed {recipe.seed}")
     _models(console, recipe)
     table = Table("stage", "settings", title="Stages", title_justify="left")
-    for name, section in STAGES[recipe.flow]:
-        of_stage = getattr(recipe, section)
-        if of_stage is not None:
-            table.add_row(name, _settings(of_stage))
-    for name, suite in recipe.suites.items():
-        table.add_row(f"evaluate: {name}", _settings(suite))
+    table.columns[0].no_wrap = True
+    for name, part in _parts(recipe).items():
+        table.add_row(name, _settings(part))
     console.print(table)
     show_forecast(console, recipe, settings, on=on, memory_gb=memory_gb, measure=measure)
 
@@ -64,7 +43,7 @@ def show_conformance(preset: str, overrides: list[str]) -> None:
     _, recipe_overrides = split_settings(overrides, Settings.model_fields)
     recipe = load_recipe(preset, recipe_overrides)
     table = Table(
-        "setting", "what it is", "paper", "here", "", title=f"{recipe.preset} beside the paper", title_justify="left"
+        "setting", "what it is", "paper", "here", "", title=f"{recipe.name} beside the paper", title_justify="left"
     )
     lines = conformance(recipe)
     for line in lines:
@@ -79,30 +58,43 @@ def show_conformance(preset: str, overrides: list[str]) -> None:
 
 def _models(console: Console, recipe: Recipe) -> None:
     table = Table("model", "source", "parameters", "weights", title="Models", title_justify="left")
-    for role in ("base", "student"):
-        model = getattr(recipe, role)
-        if model is None:
-            continue
+    for name, model in recipe.models.items():
         number = count_parameters(model.shape) if model.shape else None
         size = number * (4 if model.dtype == "float32" else 2) if number else None
         table.add_row(
-            role,
+            name,
             f"{model.source}{'@' + model.revision if model.revision else ''}",
             f"{number:,}" if number else "as the directory says",
             f"{size / 1e9:.3g} GB {model.dtype}" if size else model.dtype,
         )
-    for _, section in STAGES[recipe.flow]:
-        model = recipe.student if section == "student_rl" else recipe.base
-        if model is not None and getattr(getattr(recipe, section), "ppo", None):
-            number = count_value_parameters(model.shape) if model.shape else None
-            size = f"{number * 4 / 1e9:.3g} GB float32" if number else "float32"
-            table.add_row(f"value model of {section}", "the policy", f"{number:,}" if number else "as the policy", size)
+    for name, stage in recipe.stages.items():
+        if isinstance(stage, RlStage) and stage.ppo:
+            start = recipe.models.get(recipe.start_of(name))
+            number = count_value_parameters(start.shape) if start and start.shape else None
+            size_text = f"{number * 4 / 1e9:.3g} GB float32" if number else "float32"
+            table.add_row(
+                f"value model of {name}", "the policy", f"{number:,}" if number else "as the policy", size_text
+            )
     if table.row_count:
         console.print(table)
 
 
+def _parts(recipe: Recipe) -> dict[str, Section]:
+    """Datasets, stages in the order in which they run, suites and promotions."""
+    stages = {name: recipe.stages[name] for name in recipe.graph.nodes if name in recipe.stages}
+    suites = {f"evaluate: {name}": suite for name, suite in recipe.suites.items()}
+    return {
+        **recipe.datasets,
+        **stages,
+        **suites,
+        **{f"promote: {name}": gate for name, gate in recipe.promote.items()},
+    }
+
+
 def _settings(section: Section) -> str:
-    return ", ".join(f"{name} {_value(value)}" for name, value in section.model_dump(exclude_none=True).items())
+    return ", ".join(
+        f"{name} {_value(value)}" for name, value in section.model_dump(exclude_none=True, exclude={"title"}).items()
+    )
 
 
 def _value(value: object) -> str:

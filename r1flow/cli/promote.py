@@ -5,13 +5,15 @@ import socket
 from typing import Any
 
 from r1flow.components.core.errors import DataError, ModelError
+from r1flow.components.evals.lake.generations import holds_model
+from r1flow.components.recipe.kinds import MODELS
 from r1flow.components.recipe.settings import Settings
 from r1flow.components.store.artifact import ArtifactRef, all_artifacts, read_manifest, resolve
 from r1flow.components.store.objects import ObjectStore, open_store
 from r1flow.components.tracking.promotions import Promotion, append_promotion, before_last, only_model, promotions
 from r1flow.components.tracking.registry import Registry
 
-FIGURES = ("pass_at_1", "pass_at_1_low", "pass_at_1_high", "format")
+METRICS = ("pass_at_1", "pass_at_1_low", "pass_at_1_high", "format")
 
 
 def promote(text: str, model: str | None, reason: str) -> None:
@@ -20,12 +22,12 @@ def promote(text: str, model: str | None, reason: str) -> None:
     store = open_store(settings.store_uri)
     ref = resolve(store, text)
     manifest = read_manifest(store, ref)
-    if not any(entry.path.startswith("model/") for entry in manifest.files):
-        raise ModelError(f"{text}: a {ref.kind} artifact holds no model; name a grpo, sft or model artifact (r1 ls)")
+    if not holds_model(manifest):
+        raise ModelError(f"{text}: a {ref.kind} artifact holds no model; name a {', '.join(MODELS)} artifact (r1 ls)")
     name = model or manifest.provenance.get("model") or only_model(store)
-    evaluation, figures = _evaluation(store, ref)
+    evaluation, metrics = _evaluation(store, ref)
     log = promotions(store, name)
-    entry = append_promotion(store, name, ref, evaluation, figures, after=log, action="human", reason=reason, by=_who())
+    entry = append_promotion(store, name, ref, evaluation, metrics, after=log, action="human", reason=reason, by=_who())
     _tell(entry, Registry(settings.tracking_uri).try_project(store, name), known=entry in log)
 
 
@@ -51,7 +53,7 @@ def rollback(model: str | None, reason: str) -> None:
 
 
 def _evaluation(store: ObjectStore, ref: ArtifactRef) -> tuple[ArtifactRef, dict[str, Any]]:
-    """The newest evaluation of this very artifact and the figures that a gate would look at."""
+    """The newest evaluation of this very artifact and the metrics that a gate would look at."""
     measured = [
         (candidate, manifest)
         for candidate, manifest in all_artifacts(store)
@@ -61,7 +63,7 @@ def _evaluation(store: ObjectStore, ref: ArtifactRef) -> tuple[ArtifactRef, dict
     if not measured:
         raise DataError(f"{ref.uri} was never evaluated, so it cannot be promoted: run a recipe that evaluates it")
     evaluation, manifest = max(measured, key=lambda pair: float(pair[1].provenance.get("started", 0)))
-    return evaluation, {n: v for n, v in manifest.metrics.items() if n.rpartition("/")[2] in FIGURES}
+    return evaluation, {n: v for n, v in manifest.metrics.items() if n.rpartition("/")[2] in METRICS}
 
 
 def _who() -> str:

@@ -6,7 +6,8 @@ from rich.console import Console
 
 from r1flow.components.core.errors import ModelError
 from r1flow.components.core.models import check_model_directory
-from r1flow.components.recipe.recipe import PromptConfig
+from r1flow.components.evals.lake.generations import holds_model, prompt_of
+from r1flow.components.recipe.kinds import MODELS
 from r1flow.components.recipe.settings import Settings
 from r1flow.components.store.artifact import materialize, read_manifest
 from r1flow.components.store.objects import open_store
@@ -44,7 +45,6 @@ def _find(model: str) -> tuple[Path, str]:
     store = open_store(settings.store_uri)
     ref = named_model(store, model)
     manifest = read_manifest(store, ref)
-    if not any(entry.path.startswith("model/") for entry in manifest.files):
-        raise ModelError(f"{model}: a {ref.kind} artifact holds no model; name a grpo, sft or model artifact (r1 ls)")
-    prompt = PromptConfig.model_validate(manifest.config["prompt"])
-    return materialize(store, ref, settings.cache, "model") / "model", prompt.template
+    if not holds_model(manifest):
+        raise ModelError(f"{model}: a {ref.kind} artifact holds no model; name a {', '.join(MODELS)} artifact (r1 ls)")
+    return materialize(store, ref, settings.cache, "model") / "model", prompt_of(manifest).template

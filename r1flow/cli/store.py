@@ -26,12 +26,12 @@ def list_all(kind: str | None) -> None:
     store = open_store(Settings().store_uri)
     console = Console()
     found = [(ref, manifest) for ref, manifest in all_artifacts(store) if kind in (None, ref.kind)]
-    table = Table("artifact", "stage", "made", "size", "figures", box=None)
+    table = Table("artifact", "stage", "made", "size", "metrics", box=None)
     for column in table.columns[:4]:
         column.no_wrap = True
     for ref, manifest in sorted(found, key=lambda pair: pair[1].provenance.get("started", 0)):
         size = sum(entry.size for entry in manifest.files)
-        table.add_row(ref.short, _stage(manifest), _when(manifest), f"{size / 1e6:.2f} MB", _figures(manifest))
+        table.add_row(ref.short, _stage(manifest), _when(manifest), f"{size / 1e6:.2f} MB", _metrics(manifest))
     console.print(table if found else f"{store.uri} holds no artifact yet; `r1 run tiny` makes some")
 
 
@@ -104,7 +104,7 @@ def _grow(store: ObjectStore, tree: Tree, ref: ArtifactRef, seen: set[str]) -> N
 
 def _node(ref: ArtifactRef, manifest: Manifest) -> str:
     commit = manifest.provenance.get("commit")
-    return f"{ref.short}  {_stage(manifest)}  {_figures(manifest)}{f'  commit {commit[:10]}' if commit else ''}"
+    return f"{ref.short}  {_stage(manifest)}  {_metrics(manifest)}{f'  commit {commit[:10]}' if commit else ''}"
 
 
 def _stage(manifest: Manifest) -> str:
@@ -117,7 +117,7 @@ def _when(manifest: Manifest) -> str:
     return datetime.fromtimestamp(manifest.provenance.get("started", 0)).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _figures(manifest: Manifest) -> str:
-    from r1flow.cli.figures import headline
+def _metrics(manifest: Manifest) -> str:
+    from r1flow.cli.headline import headline
 
     return headline(manifest.metrics)

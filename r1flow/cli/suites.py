@@ -4,8 +4,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from r1flow.components.recipe.stages import SuiteConfig
-from r1flow.components.recipe.suites import suite_names
+from r1flow.components.recipe.suites import SuiteConfig, suite_names
 
 
 def list_suites() -> None:

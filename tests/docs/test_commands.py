@@ -8,9 +8,9 @@ import pytest
 import typer
 
 from r1flow.cli.main import app
-from r1flow.components.recipe.presets import load_recipe, split_settings
-from r1flow.components.recipe.recipe import preset_names
+from r1flow.components.recipe.presets import load_recipe, preset_names, split_settings
 from r1flow.components.recipe.settings import Settings
+from r1flow.components.recipe.sweep import axes_of
 from tests.docs import PAGES, ROOT, blocks, page, spans
 
 _R1 = re.compile(r"^(?:\$ )?(?:[A-Z][A-Z0-9_]*=\S+ )*r1 (.+)$", re.MULTILINE)
@@ -25,6 +25,10 @@ def whole_commands() -> list[str]:
 def named_commands() -> list[str]:
     """The `r1 ...` of running text: arguments may be left out."""
     return [match for name in PAGES for span in spans(name) for match in _R1.findall(span) if match[0] != "-"]
+
+
+def examples() -> list[str]:
+    return [f"examples/{path.name}" for path in (ROOT / "examples").glob("*.toml")]
 
 
 def parsed(line: str) -> tuple[str, dict[str, Any]]:
@@ -44,9 +48,12 @@ def test_the_pages_show_commands() -> None:
 @pytest.mark.parametrize("line", sorted(set(whole_commands())))
 def test_a_command_of_a_code_block_is_accepted_as_it_stands(line: str) -> None:
     name, parameters = parsed(line)
-    if name in ("run", "plan") and parameters["preset"] in preset_names():
+    if name in ("run", "plan") and parameters["preset"] in (*preset_names(), *examples()):
         _, overrides = split_settings(parameters["overrides"] or [], Settings.model_fields)
-        load_recipe(parameters["preset"], overrides)
+        recipe = load_recipe(parameters["preset"], overrides)
+        recipe.graph.only(parameters.get("only") or ())
+        for key, values in axes_of(parameters.get("sweeps") or ()).items():
+            load_recipe(parameters["preset"], [*overrides, *(f"{key}={value}" for value in values)])
 
 
 @pytest.mark.parametrize("line", sorted(set(named_commands())))

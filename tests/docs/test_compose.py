@@ -1,6 +1,8 @@
 """infra/compose.yaml is made from the table of services, and the table keeps its own rules."""
 
 import string
+from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ import yaml
 
 from infra import compose
 from infra.services import SECRETS, SERVICES, USER, Service
-from tests.docs import page
+from tests.docs import ROOT, page
 
 FILE: dict[str, Any] = yaml.safe_load(page("infra/compose.yaml"))
 
@@ -55,3 +57,15 @@ def test_a_container_waits_for_what_it_needs() -> None:
         for name, condition in waits.items():
             job = not next(other for other in SERVICES if other.name == name).ready
             assert condition["condition"] == ("service_completed_successfully" if job else "service_healthy")
+
+
+def test_the_image_holds_the_checkout_with_the_links_of_the_package() -> None:
+    """Deployments load `flows/...` from the checkout, and imports read `r1flow.flows`: a link that a copy must keep."""
+    assert "WORKDIR /app\nCOPY . .\n" in page("infra/Dockerfile")
+    ignored = [line for line in page("infra/Dockerfile.dockerignore").splitlines() if not line.startswith("#")]
+    links = {path.name: path for path in (ROOT / "r1flow").iterdir() if path.is_symlink()}
+    assert set(links) == {"components", "flows", "tasks"}
+    for name, link in links.items():
+        assert link.readlink() == Path("..") / name  # leads to the same place in an image
+        for path in (name, f"r1flow/{name}", f"{name}/__init__.py"):
+            assert [pattern for pattern in ignored if fnmatch(path, pattern)] == []

@@ -20,6 +20,24 @@ FORBIDDEN = {
 }
 
 
+STAGES_OF_THE_PAPER = ("r1_zero", "dev1", "dev2", "dev3", "teaching", "chains", "student_rl", "distilled")
+NAMED = re.compile(rf"""(["'])(?:evaluate/)?(?:{"|".join(STAGES_OF_THE_PAPER)})(?:/\w+)?\1""")
+
+
+def test_no_stages_name_stands_in_code() -> None:
+    """A recipe's names are its own. The paper's stand in presets, in the table of the paper's results, and in tests."""
+    found = [
+        f"{name}: {line.strip()}"
+        for name, text in text_files().items()
+        if name.endswith(".py")
+        and not name.startswith(("tests/", "benchmarks/"))
+        and name != "components/evals/report/paper.py"
+        for line in text.splitlines()
+        if NAMED.search(line) and "template: str" not in line  # a prompt template is called r1_zero, too
+    ]
+    assert found == []
+
+
 def test_no_python_file_is_longer_than_the_limit() -> None:
     lengths = {name: text.count("\n") for name, text in text_files().items() if name.endswith(".py")}
     assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
@@ -94,7 +112,8 @@ def test_what_starts_a_run_imports_no_prefect_and_what_orchestrates_it_no_torch(
     program = (
         "import sys, r1flow.cli.run\n"
         "print('EARLY', sorted({'prefect', 'mlflow', 'torch', 'transformers'} & set(sys.modules)))\n"
-        "import r1flow.flows.r1, r1flow.flows.zero_only, r1flow.flows.tiny_base, r1flow.flows.housekeeping\n"
+        "import r1flow.flows.pipeline, r1flow.flows.sweep, r1flow.flows.evaluate, r1flow.flows.ledger\n"
+        "import r1flow.flows.housekeeping\n"
         "print('LATE', sorted({'torch', 'transformers', 'vllm', 'deepspeed'} & set(sys.modules)))"
     )
     done = subprocess.run(

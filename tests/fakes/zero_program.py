@@ -1,4 +1,4 @@
-"""The program that test_engines_deepspeed runs in one and in two ranks: all engines on the same batch, figures out."""
+"""The program that test_engines_deepspeed runs in one and in two ranks: all engines on the same batch, metrics out."""
 
 import math
 import random

@@ -37,7 +37,7 @@ def user_error(spec: dict[str, Any]) -> dict[str, Any]:
     class OwnDataError(errors.DataError):
         pass
 
-    raise {"ConfigError": errors.ConfigError, "DataError": OwnDataError}[spec["class"]]("grpo.steps: must be positive")
+    raise {"ConfigError": errors.ConfigError, "DataError": OwnDataError}[spec["class"]]("dev2.steps: must be positive")
 
 
 def no_store(spec: dict[str, Any]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def play(
     *,
     only: Collection[str] = (),
     steps: dict[str, int] | None = None,
-    sets: Sequence[str] = (),
+    recipe: str = "smoke",
 ) -> Chain:
     """Runs in ``home`` until one ends by itself. AssertionError for a run that ends otherwise, and for a survivor."""
     log = home / "kills"
@@ -65,12 +65,11 @@ def play(
     chain = Chain(home, points)
     orders = {"R1_KILL_POINTS": ",".join(points), "R1_KILL_ONLY": ",".join(only), "R1_KILL_LOG": str(log)}
     env = environment(home, SITE) | orders | {"R1_KILL_STEPS": json.dumps(steps or {})}
-    arguments = [part for setting in sets for part in ("--set", setting)]
     while True:
         before = len(chain.kills)
         with (home / "console.txt").open("ab") as console:
             run = subprocess.Popen(
-                command("run", "smoke", *arguments, "--json", str(home / "summary.json")),
+                command("run", recipe, "--json", str(home / "summary.json")),
                 env=env,
                 cwd=ROOT,
                 start_new_session=True,
@@ -123,9 +122,9 @@ def intervals(home: Path) -> dict[str, int]:
     """Steps from checkpoint to checkpoint, of every stage that has them."""
     found = {}
     for path in (home / "store" / "artifacts").glob("*/*/MANIFEST.json"):
-        for section in json.loads(path.read_text())["config"]["config"].values():
-            if isinstance(section, dict) and "checkpoint_every" in section:
-                found[f"{path.parts[-3]}-{path.parts[-2]}"] = int(section["checkpoint_every"])
+        settings = json.loads(path.read_text())["config"].get("config", {})
+        if "checkpoint_every" in settings:
+            found[f"{path.parts[-3]}-{path.parts[-2]}"] = int(settings["checkpoint_every"])
     return found
 
 
@@ -197,7 +196,7 @@ def whole(
 def _last_step(home: Path, stage: str) -> int:
     kind, digits = stage.rsplit("-", 1)
     manifest = json.loads((home / "store" / "artifacts" / kind / digits / "MANIFEST.json").read_text())
-    return int(manifest["config"]["config"].get(kind, {}).get("steps", 0))
+    return int(manifest["config"]["config"].get("steps", 0))
 
 
 def show(table: dict[str, Any], console: Console) -> None:

@@ -101,7 +101,7 @@ def platform(home: Path) -> Iterator[Platform]:
 
 def training_step(home: Path, step: int) -> bool:
     """Whether an RL stage has come to ``step``."""
-    return any(row.step >= step for path in home.glob("work/grpo-*/metrics.jsonl") for row in read_spool(path))
+    return any(row.step >= step for path in home.glob("work/rl-*/metrics.jsonl") for row in read_spool(path))
 
 
 def _start(argv: list[str], env: dict[str, str], log: Path) -> subprocess.Popen[bytes]:

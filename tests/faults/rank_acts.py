@@ -37,7 +37,7 @@ def wait(spec: dict[str, Any], rank: int) -> dict[str, Any]:
 
 def wrong_setting(spec: dict[str, Any], rank: int) -> dict[str, Any]:
     if rank == 1:
-        raise ConfigError("grpo.steps: must be positive")
+        raise ConfigError("dev2.steps: must be positive")
     return wait(spec, rank)
 
 

@@ -22,30 +22,38 @@ from tests.runs import ROOT, environment
 pytestmark = pytest.mark.slow
 
 STEPS, EVERY = 9, 2
-PROGRAM = "import json, sys; from r1flow.components.programs.grpo import main; main(json.load(open(sys.argv[1])))"
+PROGRAM = "import json, sys; from r1flow.components.programs.rl import main; main(json.load(open(sys.argv[1])))"
 WAIT_S = 300.0
 
 
 def make_spec(home: Path, staleness: int) -> Path:
     """The input of the program as a supervisor writes it, with the tiny world's base and sums."""
-    shutil.copytree(BUILTIN["tiny-base"], home / "policy" / "model")
-    (home / "dataset").mkdir()
+    shutil.copytree(BUILTIN["tiny-base"], home / "model" / "model")
+    (home / "data").mkdir()
     (home / "work").mkdir()
-    dump_rows(tiny_rows("sum", 60, 0, ()), home / "dataset" / "train.jsonl")
-    grpo = {"steps": STEPS, "prompts_per_step": 6, "samples_per_prompt": 8, "learning_rate": 1e-3, "max_tokens": 40}
-    grpo |= {"mixture": {"sum": 1.0}, "min_pass_rate": 0.0, "checkpoint_every": EVERY, "staleness": staleness}
+    dump_rows(tiny_rows("sum", 60, 0, ()), home / "data" / "train.jsonl")
+    rl = {
+        "model": "model",
+        "data": "data",
+        "steps": STEPS,
+        "prompts_per_step": 6,
+        "samples_per_prompt": 8,
+        "learning_rate": 1e-3,
+        "max_tokens": 40,
+    }
+    rl |= {"mixture": {"sum": 1.0}, "min_pass_rate": 0.0, "checkpoint_every": EVERY, "staleness": staleness}
     spec = {
         "stage": "r1_zero",
         "seed": 0,
-        "config": {"grpo": grpo},
+        "config": rl,
         "prompt": {"template": "tiny", "format": "think"},
         "language": {"target": "0123456789", "other": "abcdefghij"},
         "run": {"device": "cpu", "sampler": "transformers"},
-        "inputs": {"policy": str(home / "policy"), "dataset": str(home / "dataset")},
+        "inputs": {"model": str(home / "model"), "data": str(home / "data")},
         "out": str(home / "work" / "out"),
         "work": str(home / "work"),
         "store": (home / "store").as_uri(),
-        "checkpoints": "checkpoints/grpo/test",
+        "checkpoints": "checkpoints/rl/test",
     }
     (home / "spec.json").write_text(json.dumps(spec))
     return home / "spec.json"

@@ -17,9 +17,9 @@ END_S = 30
     ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
 )
 def test_a_signal_ends_stages_that_run_side_by_side(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    sets = [f"--set={name}.steps={STEPS}" for name in ("grpo", "student_rl")]
+    sets = [f"--set={name}.steps={STEPS}" for name in ("dev2", "student_rl")]
     running = subprocess.Popen(
-        command("run", "smoke", *sets, "--set=grpo.reference_every=0", "--set=run.lanes=2"),
+        command("run", "smoke", *sets, "--set=dev2.reference_every=0", "--set=run.parallel_stages=2"),
         env=environment(tmp_path),
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -43,5 +43,5 @@ def test_a_signal_ends_stages_that_run_side_by_side(tmp_path: Path, number: sign
 
 def _at_work(home: Path) -> int:
     """RL stages that have made a step and are asked for STEPS."""
-    specs = [spool.with_name("spec.json") for spool in home.glob("work/grpo-*/metrics.jsonl")]
+    specs = [spool.with_name("spec.json") for spool in home.glob("work/rl-*/metrics.jsonl")]
     return sum(f'"steps": {STEPS}' in spec.read_text() for spec in specs if spec.exists())

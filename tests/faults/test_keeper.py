@@ -69,7 +69,7 @@ def test_the_import_settings_of_the_server_do_not_reach_a_program(tmp_path: Path
 def test_a_user_error_is_raised_again_by_its_class(
     tmp_path: Path, fork_server: ForkServer, name: str, expected: type[Exception]
 ) -> None:
-    with pytest.raises(expected, match=r"^grpo.steps: must be positive$") as caught:
+    with pytest.raises(expected, match=r"^dev2.steps: must be positive$") as caught:
         run(tmp_path, fork_server, "user_error", **{"class": name})
     assert type(caught.value) is expected
 

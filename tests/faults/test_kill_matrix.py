@@ -10,17 +10,18 @@ from rich.console import Console
 from tests.conftest import Ran
 from tests.faults import matrix
 from tests.faults.killer import POINTS
+from tests.runs import ZERO
 
 FEW = ["mid_checkpoint", "after_manifest"]
 """One in the program, one in the flow; `make test-faults` goes through all."""
 
 
 def test_r1_zero_killed_at_two_points_ends_with_the_bytes_of_an_uninterrupted_run(smoke: Ran, tmp_path: Path) -> None:
-    """Fingerprints do not know the flow: what the shared run of the whole recipe has published is reused, but for r1_zero."""
+    """Fingerprints do not know the recipe: what the shared run of the whole recipe has published is reused, but for r1_zero."""
     (zero,) = (key for key, name in matrix.named(smoke.summary).items() if name == "r1_zero")
     shutil.copytree(smoke.home / "store" / "artifacts", tmp_path / "home" / "store" / "artifacts")
     shutil.rmtree(tmp_path / "home" / "store" / "artifacts" / zero.replace("-", "/"))
-    chain = matrix.play(tmp_path / "home", FEW, only=[zero], sets=["flow='r1_zero'"])
+    chain = matrix.play(tmp_path / "home", FEW, only=[zero], recipe=ZERO)
     assert chain.kills == [(zero, "mid_checkpoint"), (zero, "after_manifest")]
     matrix.check(chain, smoke.home, matrix.intervals(smoke.home))
 

@@ -13,9 +13,9 @@ import pytest
 from r1flow.components.core.spool import read_spool
 from r1flow.components.tracking.client import find_run
 from tests.processes import descendants, survivors
-from tests.runs import ROOT, command, environment, run_recipe
+from tests.runs import ROOT, ZERO, command, environment, options, run_recipe
 
-SETTINGS = ["flow='r1_zero'", "r1_zero.steps=12", "r1_zero.checkpoint_every=3", "r1_zero.min_pass_rate=0.0"]
+SETTINGS = ["r1_zero.steps=12", "r1_zero.checkpoint_every=3", "r1_zero.min_pass_rate=0.0"]
 KILL_AFTER = [4, 8, 11]
 PPO = ["r1_zero.algorithm=ppo", "r1_zero.kl_weight=0.01", "r1_zero.mini_batches=2"]
 
@@ -25,10 +25,10 @@ def test_a_run_killed_at_three_steps_ends_with_the_weights_of_an_uninterrupted_o
     tmp_path: Path, algorithm: list[str]
 ) -> None:
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    run_recipe(straight, "smoke", *SETTINGS, *algorithm)
+    run_recipe(straight, ZERO, *SETTINGS, *algorithm)
     for step in KILL_AFTER:
         _kill_after(killed, step, algorithm)
-    summary = run_recipe(killed, "smoke", *SETTINGS, *algorithm)
+    summary = run_recipe(killed, ZERO, *SETTINGS, *algorithm)
     assert _weights(killed) == _weights(straight)
     assert _content(killed) == _content(straight)
     zero = next(stage for stage in summary["stages"] if stage["name"] == "r1_zero")
@@ -38,9 +38,8 @@ def test_a_run_killed_at_three_steps_ends_with_the_weights_of_an_uninterrupted_o
 
 def _kill_after(home: Path, step: int, algorithm: list[str]) -> None:
     """Start the run in a group of its own, wait until the spool holds ``step``, kill the group; nothing may survive."""
-    sets = [part for setting in [*SETTINGS, *algorithm] for part in ("--set", setting)]
     process = subprocess.Popen(
-        command("run", "smoke", *sets),
+        command("run", ZERO, *options([*SETTINGS, *algorithm])),
         env=environment(home),
         cwd=ROOT,
         start_new_session=True,
@@ -48,7 +47,7 @@ def _kill_after(home: Path, step: int, algorithm: list[str]) -> None:
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 180
-    while not any(row.step >= step for path in home.glob("work/grpo-*/metrics.jsonl") for row in read_spool(path)):
+    while not any(row.step >= step for path in home.glob("work/rl-*/metrics.jsonl") for row in read_spool(path)):
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline, f"step {step} was not reached"
         time.sleep(0.02)

@@ -66,7 +66,7 @@ def test_a_server_killed_twice_while_metrics_flow_has_every_step_once(server: Ml
 
 
 def _stage(tracking: Tracking, run: str, name: str) -> str:
-    return tracking.start_child(run, name, tags={"r1.kind": "grpo"}, params={"steps": STEPS})
+    return tracking.start_child(run, name, tags={"r1.kind": "rl"}, params={"steps": STEPS})
 
 
 def _log(tracking: Tracking, run: str, start: int) -> None:

@@ -16,19 +16,22 @@ from r1flow.components.store.objects import MAX_RETRIES, ObjectStore, open_store
 from tests.conftest import Ran
 from tests.fakes.s3_server import CREDENTIALS, S3, s3_behind_a_proxy
 from tests.faults.matrix import contents
-from tests.runs import ROOT, environment, r1, stages
+from tests.runs import ROOT, ZERO, environment, r1, stages
 
 BUCKET = "outages"
 IMPATIENT = """
 from r1flow.components.store.objects import open_store
 open_store.__kwdefaults__["deadline_s"] = 2.0
+import contextlib
 import r1flow.cli.run as run
-inner = run._run
-def _run(*arguments, **named):
-    import r1flow.tasks.policy  # not before: it imports Prefect, whose settings are read once
-    r1flow.tasks.policy.DELAYS_S[:] = [0.1, 0.1]
-    return inner(*arguments, **named)
-run._run = _run
+inner = run.prefect_api
+@contextlib.contextmanager
+def prefect_api(settings):
+    with inner(settings) as standing:
+        import r1flow.tasks.policy  # not before: it imports Prefect, whose settings are read once
+        r1flow.tasks.policy.DELAYS_S[:] = [0.1, 0.1]
+        yield standing
+run.prefect_api = prefect_api
 from r1flow.cli.main import main
 main()
 """
@@ -60,7 +63,7 @@ def direct(s3: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ObjectSto
 def put_all_but_r1_zero(smoke: Ran, store: ObjectStore) -> None:
     """What the shared run has published and r1_zero alone needs: reused, so that the test is about one stage."""
     local = smoke.home / "store"
-    for name in ("curate", "certify", "certify/gradient", "base", "evaluate/base"):
+    for name in ("suites", "problems", "certify/exact", "r1_zero/gradient", "base", "evaluate/base"):
         ref = stages(smoke.summary)[name]["ref"]
         folder = local / "artifacts" / ref["kind"] / ref["fingerprint"][:16]
         for path in sorted(folder.rglob("*"), key=lambda path: path.name == "MANIFEST.json"):
@@ -75,17 +78,8 @@ def test_a_store_that_goes_for_good_at_publication_loses_nothing_and_the_next_ru
     home = tmp_path / "home"
     home.mkdir()
     put_all_but_r1_zero(smoke, direct)
-    settings = [
-        "run",
-        "smoke",
-        "--set",
-        "flow='r1_zero'",
-        "--set",
-        f"store={direct.uri}",
-        "--json",
-        str(home / "s.json"),
-    ]
-    s3.proxy.inject("reset", method="HEAD", path="/artifacts/grpo/", times=1, then=lambda: s3.proxy.inject("reset"))
+    settings = ["run", ZERO, "--set", f"store={direct.uri}", "--json", str(home / "s.json")]
+    s3.proxy.inject("reset", method="HEAD", path="/artifacts/rl/", times=1, then=lambda: s3.proxy.inject("reset"))
     done = subprocess.run(
         [sys.executable, "-c", IMPATIENT, *settings],
         env=environment(home, extra=extra),
@@ -99,19 +93,19 @@ def test_a_store_that_goes_for_good_at_publication_loses_nothing_and_the_next_ru
     assert done.returncode == 1, done.stdout + done.stderr
     assert "r1: StoreUnavailable: cannot " in done.stderr
     assert "check AWS_ENDPOINT_URL" in done.stderr
-    (model,) = home.glob("work/grpo-*/out/model/model.safetensors")
+    (model,) = home.glob("work/rl-*/out/model/model.safetensors")
     trained = model.read_bytes()
     published = [ref for ref, _ in all_artifacts(direct)]
-    assert "grpo" not in {ref.kind for ref in published}
+    assert "rl" not in {ref.kind for ref in published}
     for ref in published:
         verify(direct, ref)
 
-    before = s3.proxy.count("PUT", "/checkpoints/grpo/")
+    before = s3.proxy.count("PUT", "/checkpoints/rl/")
     assert r1(home, *settings, extra=extra).returncode == 0
-    assert s3.proxy.count("PUT", "/checkpoints/grpo/") == before  # no step was computed again
+    assert s3.proxy.count("PUT", "/checkpoints/rl/") == before  # no step was computed again
     zero = stages(json.loads((home / "s.json").read_text()))["r1_zero"]
     assert not zero["reused"]
-    (weights,) = (key for key in direct.list("artifacts/grpo") if key.endswith("/model.safetensors"))
+    (weights,) = (key for key in direct.list("artifacts/rl") if key.endswith("/model.safetensors"))
     assert direct.size(weights) == len(trained)
     assert direct.list("checkpoints") == []
     left = [key for key in direct.list("leases") if not key.startswith("leases/runs/")]

@@ -75,7 +75,7 @@ def test_the_death_of_a_rank_ends_one_that_is_deaf_within_five_seconds(tmp_path:
 
 
 def test_a_user_error_in_a_rank_stays_one(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^grpo.steps: must be positive$"):
+    with pytest.raises(ConfigError, match=r"^dev2.steps: must be positive$"):
         run(tmp_path, "wrong_setting")
     assert alive(pids(tmp_path)) == []
 

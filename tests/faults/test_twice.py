@@ -16,9 +16,9 @@ import pytest
 from r1flow.components.core.spool import read_spool
 from r1flow.components.store.objects import open_store
 from r1flow.components.tracking.promotions import promotions
-from tests.runs import ROOT, environment
+from tests.runs import ROOT, ZERO, environment, options
 
-SETTINGS = ["flow='r1_zero'", "r1_zero.steps=8", "r1_zero.checkpoint_every=2", "r1_zero.min_pass_rate=0.0"]
+SETTINGS = ["r1_zero.steps=8", "r1_zero.checkpoint_every=2", "r1_zero.min_pass_rate=0.0"]
 MODEL = "r1-smoke"
 LEASE_S = 10.0
 R1 = (
@@ -79,7 +79,7 @@ def test_a_run_that_wakes_up_after_its_lease_went_to_another_changes_nothing(
     paused = _start(home, store)
     started.append(paused)
     deadline = time.monotonic() + 240
-    while not any(row.step >= 3 for path in home.glob("work/grpo-*/metrics.jsonl") for row in read_spool(path)):
+    while not any(row.step >= 3 for path in home.glob("work/rl-*/metrics.jsonl") for row in read_spool(path)):
         assert paused.poll() is None, (tmp_path / "a" / "log.txt").read_text()[-3000:]
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -92,15 +92,15 @@ def test_a_run_that_wakes_up_after_its_lease_went_to_another_changes_nothing(
     late = _summary(paused, tmp_path / "a")
     assert _content(store) == before
     assert {s["name"]: s["reused"] for s in late["stages"]}["r1_zero"]
-    assert late["champion"]["uri"] == other["champion"]["uri"]
+    assert [c["uri"] for c in late["champions"]] == [c["uri"] for c in other["champions"]] != []
 
 
 def _start(home: Path, store: str) -> subprocess.Popen[bytes]:
     home.mkdir()
-    sets = [part for setting in [*SETTINGS, f"store={store}"] for part in ("--set", setting)]
+    sets = options([*SETTINGS, f"store={store}"])
     with (home / "log.txt").open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "-c", R1, "run", "smoke", *sets, "--json", str(home / "summary.json")],
+            [sys.executable, "-c", R1, "run", ZERO, *sets, "--json", str(home / "summary.json")],
             env=environment(home),
             cwd=ROOT,
             stdout=log,

@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,14 +17,18 @@ from prefect.states import Cancelling
 
 from r1flow.components.core.spool import read_spool
 from r1flow.components.store.liveness import run_tag
+from r1flow.components.store.objects import open_store
+from r1flow.components.store.runs import summaries
+from r1flow.components.tracking.promotions import promotions
 from tests.faults.platform import Platform, platform, training_step
 from tests.processes import wait_until
-from tests.runs import ROOT, command, environment
+from tests.runs import ROOT, ZERO, command, environment, options
 
-LONG: dict[str, Any] = {"preset": "smoke", "flow": "r1_zero", "r1_zero": {"steps": 400, "min_pass_rate": 0.0}}
+LONG = 400
+"""Steps of R1-Zero: minutes, which nothing here waits for."""
 SERVE = """
-from r1flow.flows.zero_only import zero_only
-zero_only.serve(name="served", pause_on_shutdown=False)
+from r1flow.flows.pipeline import pipeline
+pipeline.serve(name="served", pause_on_shutdown=False)
 """
 
 pytestmark = pytest.mark.slow
@@ -37,7 +43,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 
 def test_cancelled_in_the_ui_under_a_worker(here: Platform) -> None:
-    run = _training(here, "zero_only/smoke", seed=1)
+    run = _training(here, "pipeline/smoke", seed=1)
     _cancel(here, run)
     _all_gone(here)
     wait_until(lambda: here.state(run) == "Cancelled", 60, "the flow run is not Cancelled")
@@ -48,8 +54,8 @@ def test_cancelled_under_serve(here: Platform) -> None:
     env = {**environment(here.home), "PREFECT_API_URL": here.url}
     serving = subprocess.Popen([sys.executable, "-c", SERVE], env=env, cwd=ROOT, start_new_session=True)
     try:
-        wait_until(lambda: _deployed(here, "zero_only/served"), 60, "serve did not register its deployment")
-        run = _training(here, "zero_only/served", seed=2)
+        wait_until(lambda: _deployed(here, "pipeline/served"), 60, "serve did not register its deployment")
+        run = _training(here, "pipeline/served", seed=2)
         _cancel(here, run)
         _all_gone(here, besides=serving.pid)
         wait_until(lambda: here.state(run) == "Cancelled", 60, "the flow run is not Cancelled")
@@ -60,7 +66,7 @@ def test_cancelled_under_serve(here: Platform) -> None:
 
 
 def test_terminated_under_a_worker(here: Platform) -> None:
-    run = _training(here, "zero_only/smoke", seed=3)
+    run = _training(here, "pipeline/smoke", seed=3)
     _signal(here, signal.SIGTERM)
     _all_gone(here)
     wait_until(lambda: here.state(run) == "Crashed", 60, "the flow run is not Crashed")
@@ -68,7 +74,7 @@ def test_terminated_under_a_worker(here: Platform) -> None:
 
 
 def test_killed_under_a_worker(here: Platform) -> None:
-    run = _training(here, "zero_only/smoke", seed=4)
+    run = _training(here, "pipeline/smoke", seed=4)
     _signal(here, signal.SIGKILL)
     _all_gone(here)
     _tidy(here)
@@ -77,12 +83,12 @@ def test_killed_under_a_worker(here: Platform) -> None:
 
 
 def test_killed_on_the_command_line_and_only_that_run_is_tidied(here: Platform) -> None:
-    sets = [f"{name}={value}" for name, value in (("seed", 5), ("flow", "'r1_zero'"), ("r1_zero.steps", 400))]
-    argv = command("run", "smoke", *(part for s in [*sets, "r1_zero.min_pass_rate=0.0"] for part in ("--set", s)))
+    sets = [f"{name}={value}" for name, value in _settings(seed=5, steps=LONG).items()]
+    argv = command("run", ZERO, *options(sets))
     env = {**environment(here.home), "PREFECT_API_URL": here.url}
     killed = subprocess.Popen(argv, env=env, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL)
     wait_until(lambda: training_step(here.home, 2), 120, "training did not start")
-    other = _training(here, "zero_only/smoke", seed=6)
+    other = _training(here, "pipeline/smoke", seed=6)
     killed.kill()
     killed.wait(timeout=30)
     _tidy(here)
@@ -99,8 +105,7 @@ def test_killed_on_the_command_line_and_only_that_run_is_tidied(here: Platform) 
 
 
 def test_a_server_that_is_down_for_twenty_seconds_stops_nothing(here: Platform) -> None:
-    recipe = {**LONG, "r1_zero": {"steps": 120, "min_pass_rate": 0.0}}
-    run = _training(here, "zero_only/smoke", seed=7, recipe=recipe)
+    run = _training(here, "pipeline/smoke", seed=7, steps=120)
     before = _steps(here)
     here.server_is_down(20)
     assert _steps(here) > before
@@ -109,12 +114,33 @@ def test_a_server_that_is_down_for_twenty_seconds_stops_nothing(here: Platform) 
     assert _tracked(here, run) == {"FINISHED"}
 
 
-def _training(here: Platform, deployment: str, *, seed: int, recipe: dict[str, Any] = LONG) -> UUID:
-    """Start a run and wait until its RL stage has trained two steps."""
-    known = set(here.home.glob("work/grpo-*"))
-    run = here.start(deployment, {"recipe": {**recipe, "seed": seed}})
+def test_a_preset_alone_is_a_whole_run_under_a_worker(here: Platform) -> None:
+    """Last: what it publishes would be reused by the others."""
+    run = here.start("pipeline/smoke", {})
+    wait_until(lambda: here.state(run) not in ("Scheduled", "Pending", "Running", "Late"), 500, "the run did not end")
+    assert here.state(run) == "Completed"
+    assert _tracked(here, run) == {"FINISHED"}
+    with here.client() as client:
+        found = client.read_flow_run(run)
+    assert (found.name, found.parameters) == ("smoke-0", {"preset": "smoke"})
+    store = open_store((here.home / "store").as_uri())
+    summary = summaries(store)[-1]
+    assert {"r1", "evaluate/r1", "report"} <= {stage["name"] for stage in summary["stages"]}
+    [entry] = [e for e in promotions(store, "r1-smoke") if e.ref.uri == summary["champions"][0]["uri"]]
+    assert entry.by == f"run {summary['run']}"
+
+
+def _settings(*, seed: int, steps: int) -> dict[str, Any]:
+    return {"seed": seed, "r1_zero.steps": steps, "r1_zero.min_pass_rate": 0.0}
+
+
+def _training(here: Platform, deployment: str, *, seed: int, steps: int = LONG) -> UUID:
+    """Start a run of R1-Zero alone and wait until it has trained two steps."""
+    known = set(here.home.glob("work/rl-*"))
+    recipe = tomllib.loads(Path(ZERO).read_text(encoding="utf-8"))
+    run = here.start(deployment, {"recipe": recipe, "set": _settings(seed=seed, steps=steps)})
     wait_until(
-        lambda: set(here.home.glob("work/grpo-*/metrics.jsonl")) - {path / "metrics.jsonl" for path in known},
+        lambda: set(here.home.glob("work/rl-*/metrics.jsonl")) - {path / "metrics.jsonl" for path in known},
         180,
         f"training did not start; the flow run is {here.state(run)}",
     )
@@ -156,7 +182,7 @@ def _flow_process(here: Platform) -> int | None:
 
 def _deployed(here: Platform, name: str) -> bool:
     with here.client() as client:
-        return any(f"zero_only/{found.name}" == name for found in client.read_deployments())
+        return any(f"pipeline/{found.name}" == name for found in client.read_deployments())
 
 
 def _tidy(here: Platform) -> None:
@@ -169,7 +195,7 @@ def _tidy(here: Platform) -> None:
 
 def _steps(here: Platform) -> int:
     """Steps that RL stages under way have trained."""
-    return sum(len(read_spool(path)) for path in here.home.glob("work/grpo-*/metrics.jsonl"))
+    return sum(len(read_spool(path)) for path in here.home.glob("work/rl-*/metrics.jsonl"))
 
 
 def _client(here: Platform) -> MlflowClient:

@@ -1,7 +1,6 @@
-"""The promote flow on a finished run's model, once per gate mode, with somebody who answers in Prefect. Prints JSON."""
+"""The promote flow on a finished run's Dev2, once per mode of its gate, with somebody who answers in Prefect. Prints JSON."""
 
 import json
-import sys
 import threading
 import time
 from typing import Any
@@ -11,7 +10,7 @@ from r1flow.components.recipe.settings import Settings
 from r1flow.tasks.prefect_api import orchestrator
 
 
-def main(model: str) -> None:
+def main() -> None:
     settings = Settings()
     found: dict[str, Any] = {}
     with orchestrator(settings.home / "prefect"):
@@ -19,20 +18,20 @@ def main(model: str) -> None:
         from r1flow.tasks.session import session
 
         def ask(name: str, overrides: list[str], says: dict[str, Any] | None = None, *, standing: bool = True) -> None:
-            recipe = load_recipe("smoke", overrides)
+            recipe = load_recipe("smoke", [f"promote.r1-smoke.{each}" for each in ("model=dev2", *overrides)])
             person = threading.Thread(target=answer, args=(says,))
             if says is not None:
                 person.start()
             with session(recipe, settings, standing=standing):
-                found[name] = promote(recipe, model).model_dump()
+                found[name] = promote("r1-smoke").model_dump()
             if says is not None:
                 person.join()
 
-        human = ["gate.mode=human"]
+        human = ["mode=human"]
         ask("alone", human, standing=False)
-        ask("nobody", [*human, "gate.wait_hours=0.0005"])
+        ask("nobody", [*human, "wait_hours=0.0005"])
         ask("declined", human, {"promote": False, "by": "Ada", "reason": "too short"})
-        ask("off", ["gate.mode=off"])
+        ask("off", ["mode=off"])
         ask("agreed", human, {"promote": True, "by": "Ada", "reason": "it reads well"})
     print(json.dumps(found))
 
@@ -51,4 +50,4 @@ def answer(says: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

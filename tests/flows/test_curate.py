@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.runs import r1, run_recipe
+from tests.runs import r1, run_recipe, stages
 
 pytestmark = pytest.mark.long
 
@@ -35,18 +35,17 @@ def recipe(directory: Path) -> Path:
     path = directory / "mine.toml"
     path.write_text(
         f"""
-preset = "mine"
-flow = "curate"
-[data]
+name = "mine"
+[datasets.problems]
 max_bad_fraction = 0.05
-[data.sources]
+[datasets.problems.sources]
 add = {{ uri = "{directory}/add.jsonl.gz", weight = 1 }}
 take = {{ uri = "{directory}/take.json", weight = 1 }}
 pair = {{ uri = "{directory}/pair.csv", weight = 0.5 }}
 join = {{ uri = "{directory}/join.parquet", weight = 1, licence = "MIT", language = "en" }}
 sum = {{ generator = "tiny/sum", size = 30, weight = 0.5 }}
-[data.against]
-held = {{ uri = "{directory}/held.jsonl" }}
+[suites.held]
+source = {{ uri = "{directory}/held.jsonl" }}
 """
     )
     return path
@@ -54,8 +53,9 @@ held = {{ uri = "{directory}/held.jsonl" }}
 
 def dataset(home: Path) -> dict[str, list[dict[str, Any]]]:
     (directory,) = {path.parent for path in (home / "store").rglob("train.jsonl")}
-    names = ("train.jsonl", "quarantine.jsonl", "eval/held.jsonl")
-    return {name: [json.loads(line) for line in (directory / name).read_text().splitlines()] for name in names} | {
+    (suites,) = {path.parent for path in (home / "store").rglob("held.jsonl") if path.parent.name != "contamination"}
+    files = {name: directory / name for name in ("train.jsonl", "quarantine.jsonl")} | {"held": suites / "held.jsonl"}
+    return {name: [json.loads(line) for line in path.read_text().splitlines()] for name, path in files.items()} | {
         "report": [json.loads((directory / "report.json").read_text())]
     }
 
@@ -72,11 +72,12 @@ def test_every_row_in_is_a_row_out_or_has_a_reason(ran: tuple[Path, dict[str, An
     home, summary = ran
     found = dataset(home)
     (report,) = found["report"]
+    metrics = stages(summary)["problems"]["metrics"]
     for step, after in zip(report["steps"], [*report["steps"][1:], None], strict=True):
         assert step["rows_in"] == step["rows_out"] + step["quarantined"] + step["dropped"]
         assert after is None or after["rows_in"] == step["rows_out"]
-    assert report["steps"][-1]["rows_out"] == len(found["train.jsonl"]) == summary["stages"][0]["metrics"]["kept"]
-    assert summary["stages"][0]["metrics"]["cut_off"] == 1
+    assert report["steps"][-1]["rows_out"] == len(found["train.jsonl"]) == metrics["kept"]
+    assert metrics["cut_off"] == 1
     assert {(entry["source"], entry["line"], entry["reason"]) for entry in found["quarantine.jsonl"]} == {
         ("add", 8, "not JSON"),
         ("add", 60, "cut off or damaged: the rest of the file cannot be read"),
@@ -94,7 +95,7 @@ def test_the_mixture_has_the_shares_of_the_weights(ran: tuple[Path, dict[str, An
 
 def test_a_suites_problem_is_no_training_problem(ran: tuple[Path, dict[str, Any]]) -> None:
     found = dataset(ran[0])
-    assert [row["prompt"] for row in found["eval/held.jsonl"]] == ["join 2 and 838"]
+    assert [row["prompt"] for row in found["held"]] == ["join 2 and 838"]
     assert not any(row["prompt"] == "join 2 and 838" for row in found["train.jsonl"])
     assert [match["eval_id"] for match in found["report"][0]["contaminated"]] == ["held-00001"]
 
@@ -102,20 +103,21 @@ def test_a_suites_problem_is_no_training_problem(ran: tuple[Path, dict[str, Any]
 def test_files_that_have_moved_are_the_same_dataset(ran: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     home, summary = ran
     again = run_recipe(home, str(recipe(tmp_path)))
-    assert again["stages"][0]["reused"]
-    assert again["stages"][0]["ref"] == summary["stages"][0]["ref"]
+    for name in ("suites", "problems"):
+        assert stages(again)[name]["reused"]
+        assert stages(again)[name]["ref"] == stages(summary)[name]["ref"]
 
 
 def test_missing_addresses_are_one_message(tmp_path: Path) -> None:
-    done = r1(tmp_path, "run", "curate-math", "--set", "data.sources.math.uri=x.jsonl")
+    done = r1(tmp_path, "run", "curate-math", "--set", "problems.sources.math.uri=x.jsonl")
     assert done.returncode == 2
-    assert "data.sources.gsm8k.uri" in done.stderr
-    assert "data.sources.math.uri" not in done.stderr
+    assert "--set problems.sources.gsm8k.uri=FILE" in done.stderr
+    assert "problems.sources.math.uri" not in done.stderr
 
 
 def test_problems_with_nothing_held_out_are_a_dataset_too(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in problems("add", 20)))
     path = tmp_path / "mine.toml"
-    path.write_text(f'preset = "mine"\nflow = "curate"\n[data]\npath = "{tmp_path}/rows.jsonl"\n')
+    path.write_text(f'name = "mine"\n[datasets.problems]\nsources.mine.uri = "{tmp_path}/rows.jsonl"\n')
     summary = run_recipe(tmp_path, str(path))
-    assert summary["stages"][0]["metrics"]["kept"] == 20
+    assert stages(summary)["problems"]["metrics"]["kept"] == 20

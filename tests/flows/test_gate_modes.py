@@ -21,7 +21,7 @@ def test_a_person_agrees_declines_or_says_nothing(smoke: Ran, tmp_path: Path) ->
     home = tmp_path / "home"
     shutil.copytree(smoke.home, home)
     model = stages(smoke.summary)["dev2"]["ref"]["fingerprint"]
-    argv = [sys.executable, "-m", "tests.flows.gate_acts", model]
+    argv = [sys.executable, "-m", "tests.flows.gate_acts"]
     done = subprocess.run(argv, env=environment(home), cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     found: dict[str, dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
@@ -32,13 +32,13 @@ def test_a_person_agrees_declines_or_says_nothing(smoke: Ran, tmp_path: Path) ->
         "off": False,
         "agreed": True,
     }
-    by_hand = f"`r1 promote grpo/{model[:8]}` promotes it"
+    by_hand = f"`r1 promote rl/{model[:8]}` promotes it"
     last = {name: champion["reasons"][-1] for name, champion in found.items()}
     assert last == {
         "alone": f"a person decides, and no Prefect server stands: {by_hand}",
         "nobody": f"nobody decided within 0.0005 hours: {by_hand}",
         "declined": "Ada declined: too short",
-        "off": f"gate.mode is off: {by_hand}",
+        "off": f"promote.r1-smoke.mode is off: {by_hand}",
         "agreed": "Ada agreed: it reads well",
     }
     log = promotions(open_store(str(home / "store")), "r1-smoke")

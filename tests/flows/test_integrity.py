@@ -64,7 +64,7 @@ def test_what_a_listing_shows_stops_the_next_run(
 
 
 def test_a_flipped_byte_stops_whoever_reads_it_and_verify_store_names_it(smoke: Ran, home: Path) -> None:
-    files = {"evaluate/base": "sums.parquet", "curate": "train.jsonl", "base": "model.safetensors"}
+    files = {"evaluate/base": "sums.parquet", "problems": "train.jsonl", "base": "model.safetensors"}
     folders = {stage: folder_of(home, smoke, stage) for stage in files}
     victims = {stage: next(folders[stage].rglob(name)) for stage, name in files.items()}
     for victim in victims.values():

@@ -50,7 +50,7 @@ def test_promote_and_rollback_from_the_command_line(smoke: Ran, tmp_path: Path) 
     shutil.copytree(smoke.home, home)
     first = _registered(home)
     dev2 = next(stage["ref"] for stage in smoke.summary["stages"] if stage["name"] == "dev2")
-    done = r1(home, "promote", f"grpo/{dev2['fingerprint'][:12]}", "--reason", "to compare")
+    done = r1(home, "promote", f"rl/{dev2['fingerprint'][:12]}", "--reason", "to compare")
     assert done.returncode == 0, done.stderr
     promoted = _registered(home)
     champion = promoted["versions"][promoted["aliases"]["champion"]]
@@ -62,7 +62,7 @@ def test_promote_and_rollback_from_the_command_line(smoke: Ran, tmp_path: Path) 
     done = r1(home, "rollback")
     assert done.returncode == 0, done.stderr
     assert _registered(home)["aliases"]["champion"] == first["aliases"]["champion"]
-    dataset = next(stage["ref"] for stage in smoke.summary["stages"] if stage["name"] == "curate")
+    dataset = next(stage["ref"] for stage in smoke.summary["stages"] if stage["name"] == "problems")
     refused = r1(home, "promote", dataset["uri"].rpartition("/")[2])
     assert refused.returncode == 2
     assert "holds no model" in refused.stderr

@@ -107,8 +107,8 @@ def test_a_reward_of_ones_own_trains_and_identifies_the_stage(tmp_path: Path) ->
     arguments = [
         "run",
         "smoke",
-        "--set",
-        "flow=r1_zero",
+        "--only",
+        "r1_zero",
         "--set",
         f"r1_zero.rewards.{name}=0.5",
         "--json",

@@ -25,6 +25,6 @@ def test_pre_training_again_gives_the_models_that_ship_or_on_another_processor_t
     if sorted(map(str, map(_digests, made))) == sorted(map(str, map(_digests, shipped))):
         return
     for name in ("base", "student"):
-        figures = found[f"evaluate/{name}"]["metrics"]
-        assert 0.15 <= figures["sums/pass_at_1"] <= 0.40
-        assert figures["sums/cons_at_16"] >= figures["sums/pass_at_1"] + 0.10
+        metrics = found[f"evaluate/{name}"]["metrics"]
+        assert 0.15 <= metrics["sums/pass_at_1"] <= 0.40
+        assert metrics["sums/cons_at_16"] >= metrics["sums/pass_at_1"] + 0.10

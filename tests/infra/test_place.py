@@ -1,4 +1,4 @@
-"""Secrets that are made once, templates that cannot leak them, certificates that hold together, a refusal that names the mend."""
+"""Secrets that are made once, templates that cannot leak them, certificates that hold together, a refusal that names the fix."""
 
 import os
 import pwd

@@ -22,7 +22,7 @@ from r1flow.components.store.objects import open_store
 from r1flow.components.tracking.client import open_client
 from tests.conftest import Ran
 from tests.processes import family
-from tests.runs import ROOT, command, environment, r1
+from tests.runs import ROOT, ZERO, command, environment, r1
 from tests.security.canaries import SECRETS, STORE_PASSWORD, TRACKING_PASSWORD, found_in, search
 
 FLOWS_OWN = (
@@ -47,12 +47,12 @@ def test_a_run_that_fails_without_its_tracking_server_tells_no_secret_either(smo
     shutil.copytree(smoke.home / "store" / "artifacts", home / "store" / "artifacts")  # reused, but for r1_zero
     address = f"http://somebody:{TRACKING_PASSWORD}@127.0.0.1:9"
     env = environment(home) | SECRETS | {"R1_MLFLOW_URI": address}
-    sets = ["--set", "flow='r1_zero'", "--set", "r1_zero.min_pass_rate=0.999"]
+    sets = ["--set", "r1_zero.min_pass_rate=0.999"]
     lines: set[str] = set()
     variables: dict[str, set[str]] = {}
     with (home / "console.txt").open("wb") as console:
-        run = subprocess.Popen(command("run", "smoke", *sets), env=env, cwd=ROOT, stdout=console, stderr=console)
-        own, deadline = command("run", "smoke", *sets), time.monotonic() + 240
+        run = subprocess.Popen(command("run", ZERO, *sets), env=env, cwd=ROOT, stdout=console, stderr=console)
+        own, deadline = command("run", ZERO, *sets), time.monotonic() + 240
         while run.poll() is None:
             assert time.monotonic() < deadline
             for child in family(run.pid):

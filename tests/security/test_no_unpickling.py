@@ -52,7 +52,7 @@ def called(node: ast.Call) -> Iterator[tuple[int, str]]:
             yield node.lineno, f"{name} with {word}={value}"
 
 
-@pytest.mark.parametrize("room", ["flows", "tasks", "components", "infra", "benchmarks"])
+@pytest.mark.parametrize("room", ["r1flow/cli", "flows", "tasks", "components", "infra", "benchmarks"])
 def test_no_file_of_ours_unpickles_or_runs_what_it_reads(room: str) -> None:
     files = sorted((ROOT / room).rglob("*.py"))
     named = {path.relative_to(ROOT).as_posix(): path for path in files}

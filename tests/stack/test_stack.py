@@ -112,8 +112,8 @@ def answer_to_grpc(port: int) -> bytes:
 
 def test_a_deployment_runs_on_the_worker_from_another_shell_with_everything_on_s3(stack: Stack) -> None:
     print(stack.shell("prefect --no-prompt deploy --all", timeout=600))
-    print(stack.shell("prefect deployment run r1/smoke --watch --watch-timeout 900", timeout=1000))
-    [run] = runs_of(stack, "r1/smoke")
+    print(stack.shell("prefect deployment run pipeline/smoke --watch --watch-timeout 900", timeout=1000))
+    [run] = runs_of(stack, "pipeline/smoke")
     assert (run["state_type"], run["work_pool_name"]) == ("COMPLETED", "cpu")
 
     s3 = boto3.client(
@@ -128,7 +128,7 @@ def test_a_deployment_runs_on_the_worker_from_another_shell_with_everything_on_s
     manifests = {
         key.split("/")[2] for key in keys if key.startswith("store/artifacts/") and key.endswith("/MANIFEST.json")
     }
-    assert {"dataset", "model", "grpo", "sft", "evaluation", "report"} <= manifests
+    assert {"suites", "dataset", "model", "rl", "sft", "evaluation", "report"} <= manifests
     assert [key for key in keys if key.startswith("store/promotions/r1-smoke/")]
     assert [key for key in keys if key.startswith("mlflow/") and key.endswith("/log.txt")]
     assert not (stack.home / "store").exists()
@@ -171,17 +171,23 @@ def test_a_scheduled_deployment_fires(stack: Stack) -> None:
 def test_announced_data_are_curated_and_a_published_dataset_starts_the_recipe(stack: Stack) -> None:
     payload = shlex.quote(json.dumps({"preset": "smoke"}))
     stack.shell(f"prefect event emit r1.data.announced --resource-id r1.data.test --payload {payload}")
-    data = load_recipe("smoke", []).data
-    assert data
+    problems = load_recipe("smoke").datasets["problems"].model_dump(mode="json", exclude_none=True)
     # The deployment of tiny listens to datasets of tiny; what the event asks for is smoke, which is there in a minute.
-    recipe = {"preset": "smoke", "seed": 0, "data": data.model_dump(mode="json", exclude_none=True)}
+    news = {
+        "uri": f"s3://{BUCKET}/store/artifacts/dataset/0123456789abcdef",
+        "preset": "smoke",
+        "dataset": "problems",
+        "set": {"seed": 0, "problems.sources": problems["sources"]},
+    }
     resource = {"prefect.resource.id": "r1.dataset.test", "r1.preset": "tiny"}
-    told = f"--resource {shlex.quote(json.dumps(resource))} --payload {shlex.quote(json.dumps(recipe))}"
+    told = f"--resource {shlex.quote(json.dumps(resource))} --payload {shlex.quote(json.dumps(news))}"
     stack.shell(f"prefect event emit r1.dataset.published {told}")
-    for deployment in ("curate/announced", "r1/tiny"):
+    for deployment in ("curate/announced", "pipeline/tiny"):
         [started] = completed(stack, deployment, 1, limit_s=300)
         assert started["created_by"]["type"] == "AUTOMATION"
-        assert started["parameters"]["recipe"]["preset"] == "smoke"
+        assert started["parameters"]["preset"] == "smoke"
+    [whole] = runs_of(stack, "pipeline/tiny")
+    assert whole["parameters"]["set"] == news["set"]
 
 
 def test_pools_slots_and_the_automation_for_crashed_runs_are_there_once(stack: Stack) -> None:

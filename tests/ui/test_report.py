@@ -118,7 +118,7 @@ def test_what_a_model_wrote_is_shown_and_never_run(browser: Browser, tmp_path: P
         tmp_path / "zero" / "lake" / lake.shard_name(1, 1), [(1, [group(EVIL, (EVIL, True), (EVIL, False))])]
     )
     inputs["r1_zero"] = tmp_path / "zero"
-    write_report(inputs, {"run": EVIL, "preset": EVIL, "description": EVIL}, tmp_path / "report.html")
+    write_report(inputs, {"run": EVIL, "recipe": EVIL, "description": EVIL}, tmp_path / "report.html")
     for width in WIDTHS:
         page, said = opened(browser, tmp_path / "report.html", width)
         assert said == []

@@ -134,5 +134,5 @@ def test_mlflow_shows_sampled_completions_as_a_table(pages: Ran, page: Page) -> 
 
 
 def test_prefect_shows_the_flow_run_its_subflows_and_artifacts(pages: Ran, page: Page) -> None:
-    _says(page, f"http://127.0.0.1:{PREFECT}/runs", "smoke-0", "grpo2-smoke")
+    _says(page, f"http://127.0.0.1:{PREFECT}/runs", "smoke-0", "promote r1-smoke", "distilled")
     _says(page, f"http://127.0.0.1:{PREFECT}/artifacts", "promotion")

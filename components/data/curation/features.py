@@ -101,7 +101,7 @@ def _prompts(texts: Texts) -> Texts:
 
 
 def _digest(prompt: str, completion: str | None) -> bytes:
-    """16 bytes that cannot be made to meet. The completion counts: a teaching set holds several chains for one prompt."""
+    """16 bytes that cannot be made to meet. The completion counts: SFT data holds several chains for one prompt."""
     text = prompt if completion is None else f"{prompt}\0{completion}"
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 

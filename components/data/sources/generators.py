@@ -28,8 +28,8 @@ def generator_version(source: SourceConfig) -> str:
     try:
         return f"{PACKAGE} {importlib.metadata.version(PACKAGE)}"
     except importlib.metadata.PackageNotFoundError:
-        mend = "install it with pip install -c constraints.txt 'r1flow[procedural]'"
-        raise ConfigError(f"generator {generator!r} needs reasoning-gym, which is not installed; {mend}") from None
+        fix = "install it with pip install -c constraints.txt 'r1flow[procedural]'"
+        raise ConfigError(f"generator {generator!r} needs reasoning-gym, which is not installed; {fix}") from None
 
 
 def read_gym(source: SourceConfig, seed: int, setting: str) -> Records:

@@ -69,8 +69,8 @@ def _problem(dataset: Any, index: int, *, task: str, seed: int, setting: str, **
     try:
         entry: dict[str, Any] = dataset[index]
     except Exception as error:  # a defect of the task, which may be of any kind
-        mend = "change its config or its seed"
-        raise DataError(f"{setting}: reasoning-gym's {task!r} fails at problem {index} ({error!r}); {mend}") from error
+        fix = "change its config or its seed"
+        raise DataError(f"{setting}: reasoning-gym's {task!r} fails at problem {index} ({error!r}); {fix}") from error
     finally:
         signal.alarm(0)
     if entry["answer"] is None:

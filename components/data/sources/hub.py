@@ -51,6 +51,6 @@ def _open(path: str, config: str | None, split: str, revision: str | None, setti
         raise ConfigError(f"{setting}: {at}: {error}") from error
     except Exception as error:  # network, missing dataset, gated dataset: each library below has its own exceptions
         why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-        mend = "check the id and the connection (HF_HUB_OFFLINE, HF_ENDPOINT, HF_TOKEN), or give its files with uri"
-        raise ConfigError(f"{setting}.hub: cannot read {at} from the hub ({why}); {mend}") from error
+        fix = "check the id and the connection (HF_HUB_OFFLINE, HF_ENDPOINT, HF_TOKEN), or give its files with uri"
+        raise ConfigError(f"{setting}.hub: cannot read {at} from the hub ({why}); {fix}") from error
     return iter(rows)

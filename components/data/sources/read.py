@@ -66,7 +66,7 @@ def tiny_source(source: SourceConfig, name: str, seed: int) -> list[Row]:
         raise ConfigError(f"generator {source.generator!r}: the tiny world has tiny/sum and tiny/string")
     common = {"source": name, "licence": source.licence, "language": source.language}
     rows = tiny_rows(skill, source.size or 0, seed, exclude_keys=())
-    return [row.model_copy(update={**common, "id": f"{name}:{row.id}"}) for row in rows]
+    return [row.model_copy(update=common) for row in rows]
 
 
 def _read_file(source: SourceConfig, name: str, setting: str) -> Iterator[Row | QuarantinedRow]:

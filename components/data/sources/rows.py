@@ -41,7 +41,7 @@ def make_row(columns: Mapping[str, Any], source: SourceConfig, name: str, number
     if mapping.completion is not None:
         completion = _text(columns, mapping.completion)
     code = source.judged_by == "code"
-    answer = _answer(columns, source, optional=code or completion is not None)
+    answer = _answer(columns, source, optional=code or completion is not None or messages is not None)
     if mapping.wrong_choices:
         prompt, answer = with_choices(prompt, answer, [_text(columns, column) for column in mapping.wrong_choices])
     row = Row(

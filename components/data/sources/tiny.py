@@ -54,7 +54,7 @@ def _tiny_level(skill: str, level: int, num: int, seed: int, taken: set[str]) ->
 
 
 def with_worked_completion(row: Row) -> Row:
-    """A string task with its chain: it is the recipe's general data too."""
+    """A string task with its chain, to learn from."""
     thought = string_thought(row.answer, "digits")
     return row.model_copy(update={"completion": f"<think>{thought}</think>{row.answer}"})
 

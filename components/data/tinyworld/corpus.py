@@ -1,6 +1,6 @@
 """The pre-training mixture: short guesses, worked chains, flawed chains and two scripts, as the web has them.
 
-Why each part is there (figures: ARCHITECTURE.md, "The tiny world"):
+Why each part is there (metrics: ARCHITECTURE.md, "The tiny world"):
 
 * two-number sums as *worked* chains carry the skill; without that emphasis the model never learns to add;
 * most longer sums are answered at once, often wrongly: the base can think but mostly does not, so thinking is there to

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 
+from r1flow.components.evals.lake.generations import holds_model
+from r1flow.components.recipe.kinds import LAKES
 from r1flow.components.store.manifest import ArtifactRef, Manifest
 from r1flow.components.store.objects import ObjectStore
 from r1flow.components.store.runs import summaries
-
-TRAINED = ("grpo", "sft")
-"""Kinds of artifacts whose weights came out of training."""
 
 
 def descendants(known: Mapping[str, Manifest], fingerprint: str) -> list[str]:
@@ -24,7 +23,8 @@ def descendants(known: Mapping[str, Manifest], fingerprint: str) -> list[str]:
 
 def trained_on(known: Mapping[str, Manifest], ref: ArtifactRef) -> list[str]:
     """The models that learned from the completions of ``ref``: itself, where it is an RL stage, and all made from it."""
-    return [name for name in (ref.fingerprint, *descendants(known, ref.fingerprint)) if known[name].kind in TRAINED]
+    own = [ref.fingerprint] if ref.kind in LAKES else []
+    return own + [name for name in descendants(known, ref.fingerprint) if holds_model(known[name])]
 
 
 def runs_of(store: ObjectStore, known: Mapping[str, Manifest], fingerprints: Iterable[str]) -> dict[str, list[str]]:

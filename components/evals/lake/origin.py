@@ -1,21 +1,21 @@
-"""Which source a dataset's row was read from, as the dataset's settings say: a file by its bytes, a hub commit, a generator."""
+"""Which source a row was read from, as the settings of its artifact say: a file by its bytes, a hub commit, a generator."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from r1flow.components.evals.lake.made import Made
 
 
 def source_of(made: Made, source: str, suite: str | None) -> str:
-    """Words for the source that a row names. ``made`` is the curation's artifact, ``suite`` the row's, if any.
+    """Words for the source that a row names. ``made`` is the artifact that holds it, ``suite`` the row's, if any.
 
     A file is what its sha256 says; where it lay is told beside, as far as that was written down.
     """
     config = made.config
     for setting, given in _settings(config, source, suite):
         for key in (setting, f"{setting}.uri"):
-            if digest := config["digests"].get(key):
-                name = made.addresses.get(key) or config["names"].get(key)
+            if digest := config.get("digests", {}).get(key):
+                name = made.addresses.get(key) or config.get("names", {}).get(key)
                 return f"{setting}: the file{f' {name}' if name else ''} with sha256 {digest}"
         if given.get("hub"):
             return f"{setting}: {given['hub']} at commit {given['revision']}, split {given['split']}"
@@ -29,15 +29,25 @@ def source_of(made: Made, source: str, suite: str | None) -> str:
     )
 
 
-def _settings(config: Mapping[str, Any], source: str, suite: str | None) -> list[tuple[str, Mapping[str, Any]]]:
-    """The settings that can have named the source, in the order in which curation looks at them."""
-    data = config["data"]
-    against = data.get("against")
+def _settings(config: Mapping[str, Any], source: str, suite: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The settings that can have named the source, in the order in which it was looked for in them."""
+    if suite is not None and (own := (config.get("suites", {}).get(suite) or {}).get("source")):
+        yield f"suites.{suite}.source", own
+    if suite is None and (own := config.get("dataset", {}).get("sources", {}).get(source)):
+        yield f"dataset.sources.{source}", own
+    yield from _former_settings(config.get("data", {}), source, suite)
+
+
+def _former_settings(
+    data: Mapping[str, Any], source: str, suite: str | None
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Those of a dataset from before 0.2, which held suites too."""
     if suite is None:
-        found = [(f"data.sources.{source}", data["sources"][source])] if source in data.get("sources", {}) else []
-        return [*found, ("data.path", {})]
-    own = (config["suites"].get(suite) or {}).get("source")
-    table = against.get(suite) if isinstance(against, Mapping) else None
-    found = [(f"suites.{suite}.source", own)] if own else []
-    found += [(f"data.against.{suite}", table)] if table else []
-    return [*found, ("data.against", {})]
+        if own := data.get("sources", {}).get(source):
+            yield f"data.sources.{source}", own
+        yield "data.path", {}
+        return
+    against = data.get("against")
+    if isinstance(against, Mapping) and (table := against.get(suite)):
+        yield f"data.against.{suite}", table
+    yield "data.against", {}

@@ -20,6 +20,7 @@ from r1flow.components.core.errors import DataError, ScoringError
 from r1flow.components.core.schema import Row
 from r1flow.components.core.verdict import Verdict
 from r1flow.components.data.files import load_rows
+from r1flow.components.evals.lake.generations import inputs_of, suite_file
 from r1flow.components.evals.lake.tables import ANSWERS, RESCORED, SHARD, local_file
 from r1flow.components.rewards.accuracy import quick_score
 from r1flow.components.rewards.pool.batch import Job
@@ -72,7 +73,7 @@ def verifier_digest() -> str:
 
 def can_be_rescored(manifest: Manifest) -> bool:
     """Whether an artifact holds completions with the rows they answer."""
-    return "dataset" in manifest.inputs and any(_suite(manifest, entry.path) is not None for entry in manifest.files)
+    return _problems(manifest) is not None and any(_suite(manifest, entry.path) is not None for entry in manifest.files)
 
 
 def rescore(
@@ -84,15 +85,14 @@ def rescore(
 ) -> Rescored:
     """Judge every completion of ``ref`` again and publish the verdicts; what these verifiers have judged is read.
 
-    DataError where the artifact holds no completions, or a completion's row is no longer in its dataset.
+    DataError where the artifact holds no completions, or a completion's row is no longer there.
     """
     manifest = read_manifest(store, ref)
-    if not can_be_rescored(manifest):
-        raise DataError(
-            f"{ref.kind}/{ref.fingerprint[:12]} holds no completions with a dataset; give an RL stage or an evaluation"
-        )
+    problems = _problems(manifest)
+    if problems is None or not can_be_rescored(manifest):
+        raise DataError(f"{ref.short} holds no completions with their problems; give an RL stage or an evaluation")
     config = {"verifier": verifier_digest()}
-    inputs = {"scored": ref, "dataset": manifest.inputs["dataset"]}
+    inputs = {"scored": ref, "problems": problems}
     address = fingerprint(
         kind="rescore", version=VERSION, config=config, inputs={k: v.fingerprint for k, v in inputs.items()}, seed=0
     )
@@ -102,7 +102,7 @@ def rescore(
         table = pq.read_table(local_file(store, read_manifest(store, known), entry, cache))
         return Rescored(known, True, table.num_rows, _flips(table))
     started = time.time()
-    table = _judged(store, ref, manifest, cache, pool, progress)
+    table = _judged(store, ref, manifest, _Problems(store, problems, cache), cache, pool, progress)
     flips = _flips(table)
     with tempfile.TemporaryDirectory() as directory:
         pq.write_table(table, Path(directory) / RESCORED, compression="zstd")
@@ -130,11 +130,11 @@ def _judged(
     store: ObjectStore,
     ref: ArtifactRef,
     manifest: Manifest,
+    problems: "_Problems",
     cache: Path,
     pool: ScoringPool,
     progress: Callable[[int], None],
 ) -> pa.Table:
-    problems = _Problems(store, manifest.inputs["dataset"], cache)
     parts, done = [], 0
     for entry in manifest.files:
         suite = _suite(manifest, entry.path)
@@ -164,6 +164,11 @@ def _judged(
     return pa.Table.from_pylist(parts, schema=SCHEMA)
 
 
+def _problems(manifest: Manifest) -> ArtifactRef | None:
+    """What holds the rows that the completions answer; None for an artifact without."""
+    return inputs_of(manifest).get("suites" if manifest.kind == "evaluation" else "data")
+
+
 def _suite(manifest: Manifest, path: str) -> str | None:
     """The suite whose answers a file holds, ``""`` for rollouts, None for neither."""
     if SHARD.fullmatch(path):
@@ -173,19 +178,19 @@ def _suite(manifest: Manifest, path: str) -> str | None:
 
 
 class _Problems:
-    """The rows of a dataset artifact by id: those of training, or of a suite."""
+    """The rows of an artifact by id: problems to train on, or those of a suite."""
 
-    def __init__(self, store: ObjectStore, dataset: ArtifactRef, cache: Path) -> None:
-        self._store, self._dataset, self._cache = store, dataset, cache
-        self._manifest = read_manifest(store, dataset)
+    def __init__(self, store: ObjectStore, ref: ArtifactRef, cache: Path) -> None:
+        self._store, self._ref, self._cache = store, ref, cache
+        self._manifest = read_manifest(store, ref)
         self._known: dict[str, Mapping[str, Row]] = {}
 
     def of(self, suite: str) -> Mapping[str, Row]:
         if suite not in self._known:
-            path = f"eval/{suite}.jsonl" if suite else "train.jsonl"
+            path = suite_file(self._ref.kind, suite) if suite else "train.jsonl"
             entry = next((entry for entry in self._manifest.files if entry.path == path), None)
             if entry is None:
-                raise DataError(f"{self._dataset.short} holds no {path}: its completions cannot be judged again")
+                raise DataError(f"{self._ref.short} holds no {path}: its completions cannot be judged again")
             rows = load_rows(local_file(self._store, self._manifest, entry, self._cache))
             self._known[suite] = {row.id: row for row in rows}
         return self._known[suite]
@@ -194,7 +199,9 @@ class _Problems:
 def _asked(rows: Mapping[str, Row], record: Mapping[str, Any], artifact: str) -> Row:
     name = record["prompt_id"] if "prompt_id" in record else record["problem_id"]
     if name not in rows:
-        raise DataError(f"{artifact} answers problem {name!r}, which is not in its dataset: it cannot be judged again")
+        raise DataError(
+            f"{artifact} answers problem {name!r}, which is not among its problems: it cannot be judged again"
+        )
     return rows[name]
 
 

@@ -1,4 +1,4 @@
-"""The artifacts of a store, for a walk."""
+"""The artifacts of a store, for lineage."""
 
 from pathlib import Path
 

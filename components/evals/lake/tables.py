@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from r1flow.components.core.errors import IntegrityError
+from r1flow.components.evals.lake.generations import inputs_of
 from r1flow.components.store.artifact import all_artifacts
 from r1flow.components.store.files import FileEntry
 from r1flow.components.store.manifest import ArtifactRef, Manifest, data_folder
@@ -48,14 +49,14 @@ def _described(
 ) -> tuple[str, tuple[tuple[str, str | None], ...]] | None:
     """The table that a file belongs to and its facts; None for a file of no table."""
 
-    def given(name: str) -> str | None:
-        source = manifest.inputs.get(name)
+    def given(role: str) -> str | None:
+        source = inputs_of(manifest).get(role)
         return None if source is None else source.short
 
     common = {name: str(manifest.provenance.get(name, "")) for name in ("run", "stage")}
     facts: dict[str, str | None] = {"artifact": ref.short, **common}
     if SHARD.fullmatch(path):
-        return "rollouts", tuple((facts | {"policy": given("policy"), "dataset": given("dataset")}).items())
+        return "rollouts", tuple((facts | {"policy": given("model"), "dataset": given("data")}).items())
     if manifest.kind == "evaluation" and (suite := ANSWERS.fullmatch(path)):
         return "evaluations", tuple((facts | {"model": given("model"), "suite": suite[1]}).items())
     if manifest.kind == "rescore" and path == RESCORED:

@@ -1,5 +1,5 @@
-"""The run report: one self-contained HTML page that says what a run did, with its figures beside the paper's.
+"""The run report: one self-contained HTML page that says what a run did, with its metrics beside the paper's.
 
-``stages`` and ``paper`` are plain figures and import light; ``curves`` draws, ``samples`` and ``students`` look into
-the answers, ``tables`` counts, ``page`` puts it all together.
+``names``, ``stages`` and ``paper`` are plain metrics and import light; ``curves`` draws, ``samples`` and ``rivals`` look
+into the answers, ``tables`` and ``curation`` count, ``page`` puts it all together.
 """

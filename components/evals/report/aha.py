@@ -10,9 +10,10 @@ from markupsafe import Markup
 
 from r1flow.components.evals.aha_counts import BANDS, Tracked, Word, track
 from r1flow.components.evals.report.curves import Curve, axis_top, curve_plot, lines_plot, thin
-from r1flow.components.evals.report.figures import TITLES, CurveFigure, Panel
+from r1flow.components.evals.report.figures import CurveFigure, Panel
+from r1flow.components.evals.report.names import Names
 from r1flow.components.evals.report.samples import printable
-from r1flow.components.evals.report.stages import in_recipe_order, number, stage_name
+from r1flow.components.evals.report.stages import number
 from r1flow.components.rewards.markers import KINDS, Finder
 from r1flow.components.store.rollouts import lake
 
@@ -44,13 +45,13 @@ class First:
     link: str
 
 
-def track_lakes(inputs: Mapping[str, Path], finder: Finder) -> dict[str, Tracked]:
+def track_lakes(inputs: Mapping[str, Path], finder: Finder, names: Names) -> dict[str, Tracked]:
     """What the lakes of a run's RL stages say, by stage."""
-    with_lake = [stage for stage in in_recipe_order(inputs) if lake.shards(inputs[stage] / "lake")]
+    with_lake = [stage for stage in names.in_order(inputs) if lake.shards(inputs[stage] / "lake")]
     return {stage: track(inputs[stage] / "lake", finder) for stage in with_lake}
 
 
-def aha(tracked: Mapping[str, Tracked], shown: Iterable[tuple[str, int, str]]) -> dict[str, Any] | None:
+def aha(tracked: Mapping[str, Tracked], shown: Iterable[tuple[str, int, str]], names: Names) -> dict[str, Any] | None:
     """The section: curves, lengths by difficulty, a table by difficulty, first occurrences. None without a lake.
 
     ``shown``: the groups (stage, step, problem) that the page has completions of, which alone can be linked.
@@ -59,12 +60,12 @@ def aha(tracked: Mapping[str, Tracked], shown: Iterable[tuple[str, int, str]]) -
         return None
     lines = {key: {stage: by_step(found, key) for stage, found in tracked.items()} for key, _ in CURVES}
     never = [curve.title.lower() for key, curve in CURVES if not _ever(lines[key])]
-    figures = [_figure(curve, lines[key]) for key, curve in CURVES if _ever(lines[key])]
+    figures = [_figure(curve, lines[key], names) for key, curve in CURVES if _ever(lines[key])]
     return {
         "never": " and ".join(never),
-        "figures": [*figures, _lengths(tracked)],
-        "bands": [row for stage, found in tracked.items() for row in _band_rows(stage, found)],
-        "firsts": firsts(tracked, set(shown)),
+        "figures": [*figures, _lengths(tracked, names)],
+        "bands": [row for stage, found in tracked.items() for row in _band_rows(names.title(stage), found)],
+        "firsts": firsts(tracked, set(shown), names),
         "every": max(found.every for found in tracked.values()),
         "shown": SHOWN,
     }
@@ -85,19 +86,19 @@ def by_bin(found: Tracked, band: str, key: str) -> list[tuple[float, float]]:
     return [(middle, _mean(sums, key)) for middle, sums in rows if sums]
 
 
-def firsts(tracked: Mapping[str, Tracked], shown: set[tuple[str, int, str]]) -> list[First]:
+def firsts(tracked: Mapping[str, Tracked], shown: set[tuple[str, int, str]], names: Names) -> list[First]:
     """Of every stage the SHOWN markers that occur most often, in the order in which they first occurred."""
     found = []
     for stage, of_stage in tracked.items():
         for (language, marker), kinds in sorted(_most(of_stage).items(), key=lambda pair: (pair[1][1].step, pair[0])):
-            names, word = kinds
+            counted, word = kinds
             linked = (stage, word.step, word.prompt_id) in shown
             found.append(
                 First(
-                    stage=stage_name(stage),
+                    stage=names.title(stage),
                     marker=marker,
                     language=language,
-                    kind=", ".join(name.replace("_", "-") for name in names),
+                    kind=", ".join(name.replace("_", "-") for name in counted),
                     occurrences=f"{word.occurrences:,}",
                     step=word.step,
                     prompt_id=word.prompt_id,
@@ -128,8 +129,8 @@ def _most(found: Tracked) -> dict[tuple[str, str], tuple[list[str], Word]]:
 def address(stage: str, step: int, prompt_id: str, sample: int) -> str:
     """The fragment of the page that shows one completion in its group.
 
-    >>> address("r1_zero", 3, "sum/1", 0)
-    '#rollout/r1_zero/3/sum%2F1/0'
+    >>> address("zero", 3, "sum/1", 0)
+    '#rollout/zero/3/sum%2F1/0'
     """
     return "#rollout/" + "/".join(quote(str(part), safe="") for part in (stage, step, prompt_id, sample))
 
@@ -138,18 +139,18 @@ def _ever(lines: Mapping[str, Sequence[tuple[float, float]]]) -> bool:
     return any(value for points in lines.values() for _, value in points)
 
 
-def _figure(curve: Curve, lines: Mapping[str, Sequence[tuple[float, float]]]) -> CurveFigure:
+def _figure(curve: Curve, lines: Mapping[str, Sequence[tuple[float, float]]], names: Names) -> CurveFigure:
     top = axis_top(max(value for points in lines.values() for _, value in points))
     panels = []
     for stage, points in lines.items():
         first, last = (number(points[end][1], curve.digits) for end in (0, -1))
-        label = f"{curve.title} over the steps of {stage_name(stage)}: from {first} to {last}, {curve.unit}"
+        label = f"{curve.title} over the steps of {names.title(stage)}: from {first} to {last}, {curve.unit}"
         svg = curve_plot(f"{curve.key}-{stage}", points, top=top, label=label)
-        panels.append(Panel(TITLES.get(stage, stage_name(stage)), f"{first} \u2192 {last}", Markup(svg)))
+        panels.append(Panel(names.short(stage), f"{first} \u2192 {last}", Markup(svg)))
     return CurveFigure(curve, tuple(panels), max(thin(points)[1] for points in lines.values()))
 
 
-def _lengths(tracked: Mapping[str, Tracked]) -> CurveFigure:
+def _lengths(tracked: Mapping[str, Tracked], names: Names) -> CurveFigure:
     lines = {stage: [by_bin(found, band, "tokens") for band in BANDS] for stage, found in tracked.items()}
     top = axis_top(max(value for bands in lines.values() for points in bands for _, value in points))
     panels = []
@@ -159,14 +160,14 @@ def _lengths(tracked: Mapping[str, Tracked]) -> CurveFigure:
             for band, points in zip(BANDS, bands, strict=True)
             if points
         ]
-        label = f"{LENGTH.title}, {stage_name(stage)}; problems by pass rate: {'; '.join(ends)}"
+        label = f"{LENGTH.title}, {names.title(stage)}; problems by pass rate: {'; '.join(ends)}"
         last = float(max(step for step, _ in tracked[stage].steps))
         svg = lines_plot(f"{LENGTH.key}-{stage}", bands, last=last, top=top, label=label)
-        panels.append(Panel(TITLES.get(stage, stage_name(stage)), "", Markup(svg)))
+        panels.append(Panel(names.short(stage), "", Markup(svg)))
     return CurveFigure(LENGTH, tuple(panels), 1)
 
 
-def _band_rows(stage: str, found: Tracked) -> list[list[str]]:
+def _band_rows(title: str, found: Tracked) -> list[list[str]]:
     """By band: completions; then, from the first third of the steps to the last, tokens, pass@1 and the shares with markers."""
     steps = sorted({step for step, _ in found.steps})
     third = max(1, len(steps) // 3)
@@ -181,7 +182,7 @@ def _band_rows(stage: str, found: Tracked) -> list[list[str]]:
         whole, first, last = (_of(found, of, band) for of in (set(steps), *ends))
         if whole:
             cells = [f"{_cell(first, key, digits)} \u2192 {_cell(last, key, digits)}" for key, digits in columns]
-            rows.append([stage_name(stage), band, f"{whole['completions']:,}", *cells])
+            rows.append([title, band, f"{whole['completions']:,}", *cells])
     return rows
 
 

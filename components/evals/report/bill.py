@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from r1flow.components.evals.report.stages import number, stage_name
+from r1flow.components.evals.report.names import Names
+from r1flow.components.evals.report.stages import number
 
 HOUR = 2.0
 """Dollars for an H800-hour: the paper's own assumption."""
@@ -43,10 +44,10 @@ def paper_bill() -> list[tuple[str, str, str]]:
     ]
 
 
-def bill_table(cost: Mapping[str, Any]) -> dict[str, Any]:
+def bill_table(cost: Mapping[str, Any], names: Names) -> dict[str, Any]:
     """The bill for the page, in two tables that fit its width: work and money, a row of texts per stage and the sum; and the
     assumptions in words."""
-    named = [*((stage_name(line["stage"]), line) for line in cost["stages"]), ("Together", cost["together"])]
+    named = [*((names.title(line["stage"]), line) for line in cost["stages"]), ("Together", cost["together"])]
     price, watts = cost["price_per_device_hour"], cost["watts"]
     return {
         "tables": [

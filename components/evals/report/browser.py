@@ -12,6 +12,7 @@ from markupsafe import Markup
 from r1flow.components.evals.aha_counts import Tracked
 from r1flow.components.evals.report.aha import address, wanted
 from r1flow.components.evals.report.lineage import Way
+from r1flow.components.evals.report.names import Names
 from r1flow.components.evals.report.rollouts import browse, dump
 
 SCRIPT = Path(__file__).parent / "rollouts.js"
@@ -32,7 +33,11 @@ class Browser:
 
 
 def browsing(
-    inputs: Mapping[str, Path], made: Mapping[str, Mapping[str, Any]], tracked: Mapping[str, Tracked], back: Way | None
+    inputs: Mapping[str, Path],
+    made: Mapping[str, Mapping[str, Any]],
+    tracked: Mapping[str, Tracked],
+    back: Way | None,
+    names: Names,
 ) -> Browser | None:
     """The browser over a run's lakes; None where there is none."""
     if not tracked:
@@ -42,7 +47,7 @@ def browsing(
     told = next((link.group for link in back.links if link.group), None) if back else None
     if told and stages[told[0]] in groups:
         groups[stages[told[0]]].add(told[1:])
-    found = browse(inputs, list(tracked), groups)
+    found = browse({stage: inputs[stage] for stage in tracked}, _data(inputs, made, stages, tracked), groups, names)
     shown = frozenset((entry["stage"], group["step"], group["problem"]) for entry in found for group in entry["groups"])
     linked = told and (stages[told[0]], *told[1:]) in shown
     script = SCRIPT.read_text(encoding="utf-8")
@@ -55,3 +60,14 @@ def browsing(
         held=sum(entry["held"] for entry in found),
         whole=sum(entry["whole"] for entry in found),
     )
+
+
+def _data(
+    inputs: Mapping[str, Path],
+    made: Mapping[str, Mapping[str, Any]],
+    stages: Mapping[str, str],
+    tracked: Mapping[str, Tracked],
+) -> dict[str, Path]:
+    """By RL stage the dataset of the run that it took its problems from."""
+    named = {stage: stages.get(made[stage]["inputs"].get("data", ""), "") for stage in tracked if stage in made}
+    return {stage: inputs[name] for stage, name in named.items() if name in inputs}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from r1flow.components.core.params import flatten
+from r1flow.components.evals.lake.generations import inputs_of, settings_of
 from r1flow.components.store.manifest import ArtifactRef, Manifest
 
 Stages = Mapping[str, tuple[ArtifactRef, Manifest]]
@@ -33,7 +34,7 @@ def partings(one: Stages, other: Stages) -> list[Parting]:
             mine, theirs = one[name][1], other[name][1]
             inputs = [
                 source
-                for source in sorted({*mine.inputs, *theirs.inputs})
+                for source in sorted({*inputs_of(mine), *inputs_of(theirs)})
                 if _fingerprint(mine, source) != _fingerprint(theirs, source)
             ]
             found.append(Parting(name, list(_own(mine, theirs)), inputs))
@@ -48,20 +49,22 @@ def only_in(one: Stages, other: Stages) -> list[str]:
 def _own(mine: Manifest, theirs: Manifest) -> Iterator[str]:
     """Settings, seed and code version in which two artifacts of one stage differ, as ``name: mine, theirs``."""
     pairs: list[tuple[str, Any, Any]] = [("seed", mine.seed, theirs.seed), ("version", mine.version, theirs.version)]
-    settings, others = _settings(mine), _settings(theirs)
-    pairs += [(name, settings.get(name, "not there"), others.get(name, "not there")) for name in {**settings, **others}]
-    for name, ours, other in pairs:
-        if ours != other:
-            yield f"{name}: {ours}, {other}"
-    if set(mine.inputs) != set(theirs.inputs):
-        yield f"inputs: {', '.join(sorted(mine.inputs))}; {', '.join(sorted(theirs.inputs))}"
+    own, his = _settings(mine), _settings(theirs)
+    pairs += [(name, own.get(name, "not there"), his.get(name, "not there")) for name in {**own, **his}]
+    for name, one, other in pairs:
+        if one != other:
+            yield f"{name}: {one}, {other}"
+    ours, others = inputs_of(mine), inputs_of(theirs)
+    if set(ours) != set(others):
+        yield f"inputs: {', '.join(sorted(ours))}; {', '.join(sorted(others))}"
 
 
 def _settings(manifest: Manifest) -> dict[str, object]:
     """The stage's own settings by their names, then the recipe's that every program reads."""
     shared = {name: value for name, value in manifest.config.items() if name != "config"}
-    return {**flatten(manifest.config.get("config", {})), **flatten(shared)}
+    return {**flatten(settings_of(manifest.config.get("config", {}))), **flatten(shared)}
 
 
 def _fingerprint(manifest: Manifest, source: str) -> str:
-    return manifest.inputs[source].fingerprint if source in manifest.inputs else ""
+    ref = inputs_of(manifest).get(source)
+    return ref.fingerprint if ref else ""

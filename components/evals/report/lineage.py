@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from r1flow.components.core.errors import DataError
+from r1flow.components.evals.lake.lineage import Link, trace
 from r1flow.components.evals.lake.made import Made
-from r1flow.components.evals.lake.walk import Link, walk
-from r1flow.components.evals.report.stages import stage_name
+from r1flow.components.evals.report.names import Names
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,6 @@ class InputsShelf:
         self._made = {name: Made(**{**facts, "files": tuple(facts["files"])}) for name, facts in made.items()}
         self._places = {facts.fingerprint: inputs[name] for name, facts in self._made.items() if name in inputs}
         self._by_fingerprint = {facts.fingerprint: facts for facts in self._made.values()}
-        self.stages = {facts.fingerprint: name for name, facts in self._made.items()}
 
     def made(self, fingerprint: str) -> Made:
         if fingerprint not in self._places:
@@ -39,14 +38,16 @@ class InputsShelf:
         return self._places[fingerprint] / path
 
 
-def way(inputs: Mapping[str, Path], made: Mapping[str, Mapping[str, Any]], model: str, problem: str) -> Way | None:
+def way(
+    inputs: Mapping[str, Path], made: Mapping[str, Mapping[str, Any]], model: str, problem: str, names: Names
+) -> Way | None:
     """The way of ``model``'s answers to ``problem``; None where the run's artifacts do not say all of it."""
     shelf = InputsShelf(inputs, made)
     evaluation = made.get(f"evaluate/{model}")
     if evaluation is None:
         return None
     try:
-        links = walk(shelf, evaluation["fingerprint"], problem)
+        links = trace(shelf, evaluation["fingerprint"], problem)
     except DataError:  # a run of some stages only: its page leaves the section out
         return None
-    return Way(problem, stage_name(model), tuple(links))
+    return Way(problem, names.title(model), tuple(links))

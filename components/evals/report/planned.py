@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from r1flow.components.evals.report.stages import stage_name
+from r1flow.components.evals.report.names import Names
 
 COLUMNS = (
     "GiB",
@@ -19,9 +19,9 @@ COLUMNS = (
 )
 
 
-def planned_table(lines: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+def planned_table(lines: Sequence[Mapping[str, Any]], names: Names) -> list[tuple[str, list[str]]]:
     """A row of texts per RL stage, in the order of ``COLUMNS``."""
-    return [(stage_name(line["stage"]), _cells(line)) for line in lines]
+    return [(names.title(line["stage"]), _cells(line)) for line in lines]
 
 
 def _cells(line: Mapping[str, Any]) -> list[str]:

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from r1flow.components.core.artifacts import Dataset
 from r1flow.components.core.models import load_tokenizer
+from r1flow.components.evals.report.names import Names
 from r1flow.components.evals.report.samples import printable
-from r1flow.components.evals.report.stages import stage_name
 from r1flow.components.store.rollouts import lake
 
 STEPS, GROUPS = 8, 6
@@ -57,30 +58,34 @@ class Completion:
 
 
 def browse(
-    inputs: Mapping[str, Path], stages: Sequence[str], wanted: Mapping[str, set[tuple[int, str]]]
+    inputs: Mapping[str, Path],
+    data: Mapping[str, Path],
+    wanted: Mapping[str, set[tuple[int, str]]],
+    names: Names,
 ) -> list[dict[str, Any]]:
-    """By stage: name, figures about the lake, and groups with prompt, gold and completions.
+    """By stage: name, metrics about the lake, and groups with prompt, gold and completions.
 
+    ``inputs``: the RL stages' artifacts, in order; ``data``: the datasets that they took their problems from, as far as known.
     ``wanted``: groups (step, problem) of a stage that are shown in any case, before all others; then those of the sampled
     steps in turn, until the stage's part of MAX_BYTES is full.
     """
     found = []
-    for stage in stages:
-        chosen = _chosen(inputs[stage] / "lake", wanted.get(stage, set()))
-        problems = _problems(inputs, {name for _, name in chosen})
-        decode = _decoder(inputs[stage])
-        groups = _groups(inputs[stage] / "lake", set(chosen), partial(_completion, decode=decode))
+    for stage, artifact in inputs.items():
+        chosen = _chosen(artifact / "lake", wanted.get(stage, set()))
+        problems = _problems(data.get(stage), {name for _, name in chosen})
+        decode = _decoder(artifact)
+        groups = _groups(artifact / "lake", set(chosen), partial(_completion, decode=decode))
         shown, size = [], 0
         for key in chosen:
             record = _group(key, groups.get(key, []), problems.get(key[1], {}))
             size += len(dump(record))
-            if size > MAX_BYTES / len(stages):
+            if size > MAX_BYTES / len(inputs):
                 break
             shown.append(record)
         shown.sort(key=lambda record: (record["step"], record["problem"]))
-        whole = sum(pq.read_metadata(shard).num_rows for shard in lake.shards(inputs[stage] / "lake"))
+        whole = sum(pq.read_metadata(shard).num_rows for shard in lake.shards(artifact / "lake"))
         held = sum(len(record["completions"]) for record in shown)
-        found.append({"stage": stage, "name": stage_name(stage), "held": held, "whole": whole, "groups": shown})
+        found.append({"stage": stage, "name": names.title(stage), "held": held, "whole": whole, "groups": shown})
     return found
 
 
@@ -155,11 +160,11 @@ def _decoder(artifact: Path) -> Decode | None:
     return lambda ids: str(tokenizer.decode(list(ids), skip_special_tokens=False))
 
 
-def _problems(inputs: Mapping[str, Path], names: set[str]) -> dict[str, dict[str, Any]]:
-    """The dataset's rows of these problems."""
+def _problems(dataset: Path | None, names: set[str]) -> dict[str, dict[str, Any]]:
+    """The dataset's rows of these problems; none where the run does not have it."""
     found: dict[str, dict[str, Any]] = {}
-    if "curate" in inputs:
-        with (inputs["curate"] / "train.jsonl").open(encoding="utf-8") as lines:
+    if dataset is not None:
+        with Dataset(dataset).train.open(encoding="utf-8") as lines:
             for line in lines:
                 row = json.loads(line)
                 if row["id"] in names:

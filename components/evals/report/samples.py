@@ -7,7 +7,7 @@ from typing import Any
 
 from r1flow.components.core.verdict import Verdict
 from r1flow.components.evals.compare import problem_means
-from r1flow.components.evals.report.stages import STUDENTS, in_recipe_order
+from r1flow.components.evals.report.names import Names
 
 SHOWN = 3
 HEAD, TAIL = 900, 400  # characters of a long completion
@@ -50,12 +50,12 @@ class BeforeAfter:
     models: tuple[Answers, ...]
 
 
-def before_after(evaluations: Mapping[str, Path], suite: str) -> BeforeAfter | None:
-    """Base, R1-Zero and the last model of the main line on one problem; None without a model before and one after.
+def before_after(evaluations: Mapping[str, Path], suite: str, names: Names) -> BeforeAfter | None:
+    """The main line's start model, its next and its last model on one problem; None without a model before and one after.
 
     ``evaluations`` holds the evaluation artifact of each model.
     """
-    line = [m for m in in_recipe_order(evaluations) if m not in STUDENTS and _answers(evaluations[m], suite).exists()]
+    line = [m for m in names.line(evaluations) if _answers(evaluations[m], suite).exists()]
     if len(line) < 2:
         return None
     first, last = _answers(evaluations[line[0]], suite), _answers(evaluations[line[-1]], suite)
@@ -63,7 +63,7 @@ def before_after(evaluations: Mapping[str, Path], suite: str) -> BeforeAfter | N
     problem = choose_problem(before, after, _levels(last))
     if problem is None:
         return None
-    shown = [m for m in line if m in (line[0], "r1_zero", line[-1])]
+    shown = dict.fromkeys((*line[:2], line[-1]))
     rows = {model: _rows(_answers(evaluations[model], suite), problem) for model in shown}
     asked = rows[line[-1]][0]
     return BeforeAfter(

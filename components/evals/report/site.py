@@ -16,6 +16,7 @@ from r1flow.components.core.errors import DataError, R1Error
 from r1flow.components.store.artifact import materialize, resolve
 from r1flow.components.store.manifest import MANIFEST, Manifest, read_at
 from r1flow.components.store.objects import ObjectStore
+from r1flow.components.store.runs import recipe_name
 
 ADDRESS = "127.0.0.1"
 HEADERS = {
@@ -55,9 +56,9 @@ class Site:
 
 
 def _line(manifest: Manifest) -> str:
-    """A link with preset, seed and time."""
+    """A link with recipe, seed and time."""
     began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(manifest.provenance.get("started", 0)))
-    what = f"{manifest.provenance.get('preset', 'report')}, seed {manifest.seed}, {began}"
+    what = f"{recipe_name(manifest.provenance) or 'report'}, seed {manifest.seed}, {began}"
     return f'<a href="/{manifest.fingerprint[:16]}">{html.escape(what)}</a>'
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from r1flow.components.data.composition import falls
 from r1flow.components.evals.report.curves import series
-from r1flow.components.evals.report.stages import Metrics, in_recipe_order, number, stage_name
+from r1flow.components.evals.report.names import Names
+from r1flow.components.evals.report.stages import Metrics, number
 
-PAIRS_SHOWN = 8
 REASONS = {
     "not_correct": "answer not correct",
     "malformed": "cut off or not in the asked format",
@@ -65,12 +65,12 @@ def passed_over(report: Mapping[str, int]) -> list[Bar]:
     ]
 
 
-def timings(stages: Sequence[Mapping[str, Any]]) -> list[Bar]:
+def timings(stages: Sequence[Mapping[str, Any]], names: Names) -> list[Bar]:
     """Seconds per stage, in the order the stages ended; a reused stage cost none to speak of."""
     most = max((float(s["seconds"]) for s in stages), default=0.0) or 1.0
     return [
         Bar(
-            stage_name(s["name"]),
+            names.title(s["name"]),
             number(float(s["seconds"]), 1),
             100 * float(s["seconds"]) / most,
             "reused" if s.get("reused") else "",
@@ -80,16 +80,16 @@ def timings(stages: Sequence[Mapping[str, Any]]) -> list[Bar]:
 
 
 def training_rows(
-    histories: Mapping[str, Sequence[Metrics]], inputs: Mapping[str, Path]
+    histories: Mapping[str, Sequence[Metrics]], inputs: Mapping[str, Path], names: Names
 ) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     """Two tables: the RL stages (those with rewards) and the SFT stages (those with a loss only)."""
     rl, sft = [], []
-    for stage in in_recipe_order(histories):
+    for stage in names.in_order(histories):
         history = [row for row in histories[stage] if row["step"] > 0]
         if not history:
             continue
         tokens = sum(row.get("tokens", 0.0) for row in history)
-        row = {"stage": stage_name(stage), "steps": f"{len(history):,}"}
+        row = {"stage": names.title(stage), "steps": f"{len(history):,}"}
         if "reward" in history[0]:
             rl.append(
                 row

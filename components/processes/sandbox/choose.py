@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Status:
-    """What holds programs on this machine. ``isolation`` is empty where nothing can; ``missing`` names the mends."""
+    """What holds programs on this machine. ``isolation`` is empty where nothing can; ``missing`` names the fixes."""
 
     isolation: str
     uid_per_slot: bool = False
@@ -38,7 +38,7 @@ class Status:
 def open_sandbox() -> Sandbox:
     """The sandbox of this process, found and tried once.
 
-    bubblewrap, or resource limits alone where R1_SANDBOX=rlimits says so. Raises ``ConfigError``, with the mend, where
+    bubblewrap, or resource limits alone where R1_SANDBOX=rlimits says so. Raises ``ConfigError``, with the fix, where
     bubblewrap does not work or R1_SANDBOX is something else.
     """
     wanted = os.environ.get(SETTING) or "bubblewrap"

@@ -1,1 +1,1 @@
-"""The reward firewall: does a verifier hold against answers made to deceive it?"""
+"""Adversarial tests of verifiers: does one hold against answers made to deceive it?"""

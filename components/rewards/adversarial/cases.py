@@ -1,4 +1,4 @@
-"""One case of the firewall: a row, a completion, and what must come out of a sound verifier."""
+"""One adversarial case: a row, a completion, and what must come out of a sound verifier."""
 
 import random
 from collections.abc import Mapping

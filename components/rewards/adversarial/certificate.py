@@ -1,4 +1,4 @@
-"""What the firewall found out about one verifier, as a record that can be stored and put on models as tags."""
+"""What the adversarial tests found out about one verifier, as a record that can be stored and put on models as tags."""
 
 import hashlib
 import json
@@ -73,7 +73,7 @@ class Certificate:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def tags(self) -> dict[str, str]:
-        """The certificate in short strings: ``firewall.math`` is ``passed`` or ``failed``; counts; the digest."""
-        head = f"firewall.{self.kind}"
+        """The certificate in short strings: ``certificate.math`` is ``passed`` or ``failed``; counts; the digest."""
+        head = f"certificate.{self.kind}"
         shares = {f"{head}.{result.family}": f"{result.passed}/{result.cases}" for result in self.families}
         return {head: "passed" if self.passed else "failed", **shares, f"{head}.digest": self.digest}

@@ -65,7 +65,7 @@ def judge_cases(
 ) -> Certificate:
     """The certificate for the given cases, for instance a part of what ``make_cases`` gives."""
     failures: list[tuple[Case, str]] = []
-    with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="firewall") as pool:
+    with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="adversarial") as pool:
         for number, (case, failure) in enumerate(
             zip(cases, pool.map(lambda case: _failure(verifier, case), cases), strict=True), 1
         ):

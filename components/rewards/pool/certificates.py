@@ -1,4 +1,4 @@
-"""The project's own verifiers before the firewall, as training calls them."""
+"""The project's own verifiers under adversarial tests, as training calls them."""
 
 from collections.abc import Callable
 

@@ -20,13 +20,15 @@ from r1flow.components.processes.keeper import run_program
 from r1flow.components.processes.preload import ForkServer
 from r1flow.components.recipe.engine import EngineConfig
 from r1flow.components.recipe.presets import load_recipe
+from r1flow.components.recipe.references import with_roles
+from r1flow.components.recipe.stages import RlStage
 from r1flow.components.store.checkpoint import Checkpoints
 from r1flow.components.store.objects import open_store
 from r1flow.components.store.rollouts import lake
 from r1flow.components.training.checks.finding import Finding
 
 PROGRAM = "r1flow.components.programs.prove_resume"
-CHECKPOINTS = "checkpoints/grpo/proof"
+CHECKPOINTS = "checkpoints/rl/proof"
 STEPS, EVERY = 6, 2
 KILLS = (("sampling", 2), ("scoring", 3), ("step", 4), ("checkpoint", 4), ("weight sync", 5))
 """Points of :mod:`components.training.checks.kill` and the step in which each comes, in this order."""
@@ -47,23 +49,22 @@ class Course:
 
     def _spec(self, kill: dict[str, Any] | None) -> dict[str, Any]:
         recipe = load_recipe("smoke")
-        assert recipe.grpo is not None
+        name, stage = next((n, s) for n, s in recipe.stages.items() if isinstance(s, RlStage) and s.kl_weight)
         changes = {"steps": STEPS, "checkpoint_every": EVERY, "reference_every": EVERY, "min_pass_rate": 0.0}
         run = recipe.run.model_copy(update={"engine": self.engine, "sampler": "transformers", "device": "cpu"})
-        shared = {name: getattr(recipe, name).model_dump(mode="json") for name in ("prompt", "language")}
         return {
             "stage": "proof",
             "seed": 0,
-            "config": {"grpo": recipe.grpo.model_copy(update=changes).model_dump(mode="json")},
-            "reflection_words": list(recipe.reflection_words),
-            "run": run.model_dump(mode="json", exclude={"lanes", "scorers"}),
+            "config": with_roles(stage.model_copy(update=changes), exclude={"title", "prompt", "language"})[0],
+            "prompt": recipe.prompt_of(name).model_dump(mode="json"),
+            "language": recipe.language_of(name).model_dump(mode="json"),
+            "run": run.model_dump(mode="json", exclude={"parallel_stages", "scorers"}),
             "notes": {"kill": kill} if kill else {},
             "inputs": self.inputs,
             "out": str(self.home / "out"),
             "work": str(self.home / "work"),
             "store": str(self.home / "store"),
             "checkpoints": CHECKPOINTS,
-            **shared,
         }
 
     def last_state(self) -> dict[str, bytes]:
@@ -126,7 +127,7 @@ def compare(straight: Course, killed: Course) -> Iterator[Finding]:
     yield Finding("data order and completions", straight.order() == killed.order(), f"{len(straight.order())} rows")
     old, new = straight.history(), killed.history()
     first = next((a["step"] for a, b in zip(old, new, strict=False) if a != b), None)
-    detail = f"{len(old)} rows of {len(old[-1])} figures" if first is None else f"differs from step {first} on"
+    detail = f"{len(old)} rows of {len(old[-1])} metrics" if first is None else f"differs from step {first} on"
     yield Finding("metric history, times apart", old == new, detail)
     yield Finding("no step logged twice or left out", killed.logged() == list(range(STEPS + 1)), str(killed.logged()))
 
@@ -137,4 +138,4 @@ def _inputs(home: Path) -> dict[str, str]:
     shutil.copytree(BUILTIN["tiny-base"], policy / "model")
     dataset.mkdir()
     dump_rows([row for skill in ("sum", "string") for row in tiny_rows(skill, 100, 0, ())], dataset / "train.jsonl")
-    return {"policy": str(policy), "dataset": str(dataset)}
+    return {"model": str(policy), "data": str(dataset)}

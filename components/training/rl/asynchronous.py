@@ -92,7 +92,7 @@ class AsyncTrainer(GrpoTrainer):
     def sync(self, version: int) -> dict[str, float]:
         """Hand on the policy as ``version``: at once before ``start``, afterwards when the sampler comes to it.
 
-        Then the proof is still to come, and ends the run if it fails; there is no figure of it to return.
+        Then the proof is still to come, and ends the run if it fails; there is no metric of it to return.
         """
         if not self._last_step:
             return super().sync(version)

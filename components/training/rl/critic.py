@@ -41,14 +41,14 @@ class Critic:
         self.micro_tokens = micro_tokens
 
     def judge(self, batch: Sequence[Trained]) -> tuple[list[Trained], dict[str, float]]:
-        """The batch with values, returns and advantages for every token, and figures about the value model.
+        """The batch with values, returns and advantages for every token, and metrics about the value model.
 
         Every completion has a reward; with ``kl_weight`` it has ``old_logprobs`` and ``ref_logprobs`` too. Whitening and
-        figures are over all of the batch's tokens. ``value/explained_variance``: ``1 - Var(R - V) / Var(R)``, 1 where the
+        metrics are over all of the batch's tokens. ``value/explained_variance``: ``1 - Var(R - V) / Var(R)``, 1 where the
         values foresee the returns, 0 where they are as good as a constant, 0 also where all returns are equal.
         """
         if not batch:
-            return [], _figures(torch.zeros(0), torch.zeros(0))
+            return [], _metrics(torch.zeros(0), torch.zeros(0))
         settings, sizes = self.settings, [len(t.rollout.ids) for t in batch]
         values = torch.cat(
             frozen(
@@ -72,7 +72,7 @@ class Critic:
             replace(t, judged=Judged(*part), advantage=float(part[0].mean()) if len(part[0]) else 0.0)
             for t, part in zip(batch, parts, strict=True)
         ]
-        return judged, _figures(values, returns)
+        return judged, _metrics(values, returns)
 
     def _logprobs(self, batch: Sequence[Trained], values: Tensor) -> tuple[Tensor, Tensor]:
         """Of the policy that sampled and of the reference; twice nothing without a divergence in the reward."""
@@ -120,7 +120,7 @@ def with_means(groups: Sequence[Group], batch: Sequence[Trained]) -> list[Group]
     return [replace(g, advantages=tuple(found.get(id(r), 0.0) for r in g.rollouts)) for g in groups]
 
 
-def _figures(values: Tensor, returns: Tensor) -> dict[str, float]:
+def _metrics(values: Tensor, returns: Tensor) -> dict[str, float]:
     spread = float(returns.var()) if len(returns) > 1 else 0.0
     return {
         "value/explained_variance": 1 - float((returns - values).var()) / spread if spread else 0.0,

@@ -1,4 +1,4 @@
-"""A doctor for training runs: what is going wrong, by name, with the figures that show it and the mend.
+"""A doctor for training runs: what is going wrong, by name, with the metrics that show it and the fix.
 
 Pure: it reads the metrics of steps (rows of ``history.jsonl``) and nothing else. Every rule looks at a window of steps,
 because a transient is normal: format may fall to a quarter and come back within twenty steps.
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 WINDOW = 10
-"""Steps that a figure is averaged over."""
+"""Steps that a metric is averaged over."""
 
 Row = Mapping[str, float]
 
@@ -19,10 +19,10 @@ class Finding:
 
     cause: str
     evidence: str
-    mend: str
+    fix: str
 
     def __str__(self) -> str:
-        return f"{self.cause}: {self.evidence}. {self.mend}"
+        return f"{self.cause}: {self.evidence}. {self.fix}"
 
 
 def diagnose(history: Sequence[Row]) -> list[Finding]:

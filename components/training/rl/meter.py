@@ -1,6 +1,6 @@
 """What a step costs: seconds and memory by phase, tokens a second, utilisation (MFU).
 
-These figures are the machine's, not the run's: two runs of one recipe differ in them, so nothing hashed may hold them.
+These metrics are the machine's, not the run's: two runs of one recipe differ in them, so nothing hashed may hold them.
 """
 
 import math
@@ -48,7 +48,7 @@ class Meter:
         self._seconds[name] += time.monotonic() - started
         self._peaks[name] = max(self._peaks[name], machine.peak_memory(self._device))
 
-    def figures(self, groups: Sequence[Group], *, frozen_passes: int, idle_moves: bool) -> dict[str, float]:
+    def metrics(self, groups: Sequence[Group], *, frozen_passes: int, idle_moves: bool) -> dict[str, float]:
         """``time/...``, ``memory/...`` and ``work/...`` of the step that has ended.
 
         ``idle_moves``: completions with advantage 0 have a gradient too. ``time/mfu`` is left out where the peak rate of the
@@ -59,13 +59,13 @@ class Meter:
         flops = self._flops(groups, frozen_passes, idle_moves)
         peak = machine.peak_flops(self._device, self._dtype)
         # A copy: rollouts that are sampled ahead add their phases from another thread.
-        figures = {f"time/{name}_s": spent for name, spent in self._seconds.copy().items()}
-        figures |= {"time/step_s": seconds, "time/tokens_per_s": tokens / seconds}
-        figures |= {"work/tflop": flops / 1e12, "work/prompt_tokens": _prompt_tokens(groups)}
-        figures["memory/peak_gib"] = max(self._peaks.copy().values(), default=0.0)
+        metrics = {f"time/{name}_s": spent for name, spent in self._seconds.copy().items()}
+        metrics |= {"time/step_s": seconds, "time/tokens_per_s": tokens / seconds}
+        metrics |= {"work/tflop": flops / 1e12, "work/prompt_tokens": _prompt_tokens(groups)}
+        metrics["memory/peak_gib"] = max(self._peaks.copy().values(), default=0.0)
         if self._device.type == "cuda":
-            figures |= {f"memory/{name}_gib": most for name, most in self._peaks.copy().items()}
-        return figures | ({"time/mfu": flops / (seconds * peak * ranks.world_size())} if peak else {})
+            metrics |= {f"memory/{name}_gib": most for name, most in self._peaks.copy().items()}
+        return metrics | ({"time/mfu": flops / (seconds * peak * ranks.world_size())} if peak else {})
 
     def _flops(self, groups: Sequence[Group], frozen_passes: int, idle_moves: bool) -> float:
         sampled = trained = 0.0

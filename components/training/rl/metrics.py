@@ -46,8 +46,8 @@ def rollout_metrics(groups: Sequence[Group]) -> dict[str, float]:
 def _lengths(lengths: Sequence[int], name: str) -> dict[str, float]:
     """Mean, least and greatest; 0 where there is none."""
     found = lengths or [0]
-    figures = {"mean": sum(found) / len(found), "min": float(min(found)), "max": float(max(found))}
-    return {f"completions/{figure}_{name}": value for figure, value in figures.items()}
+    metrics = {"mean": sum(found) / len(found), "min": float(min(found)), "max": float(max(found))}
+    return {f"completions/{metric}_{name}": value for metric, value in metrics.items()}
 
 
 def _share(flags: Iterator[bool]) -> float:

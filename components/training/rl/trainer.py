@@ -106,7 +106,7 @@ class GrpoTrainer:
             metrics |= self.sync(step)
         if objective.reference_every and step % objective.reference_every == 0 and self.reference is not None:
             self.reference.load_state_dict(dict(self.engine.full_parameters()), strict=False)  # tied heads come along
-        costs = self.meter.figures(
+        costs = self.meter.metrics(
             groups,
             # The value model judges in one pass, and its update costs three.
             frozen_passes=self._recomputes_old + (self.reference is not None) + 4 * (self.critic is not None),

@@ -39,7 +39,7 @@ def encode(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
 
 
 def taught(tokenizer: Tokenizer, template: str, row: "Row") -> Example:
-    """What a row of a teaching set trains; a row without a completion is an error, not a skip."""
+    """What a row of SFT data trains; a row without a completion is an error, not a skip."""
     if row.completion is None:
         raise DataError(f"row {row.id} has no completion to train on")
     if row.messages is not None:

@@ -108,10 +108,11 @@ def test_nothing_of_this_imports_torch(tmp_path):
 import sys
 from r1flow.components.recipe.presets import load_recipe
 from r1flow.components.recipe.settings import Settings
-from r1flow.tasks.purse import devices_of, open_purse
+from r1flow.tasks.budget import open_budget
+from r1flow.tasks.place import find_place
 recipe = load_recipe("smoke", ["run.device=auto"])
 assert recipe.run.device == "auto"
-print(open_purse(recipe, Settings()).device, devices_of(recipe, "grpo"))
+print(open_budget(recipe, Settings(), find_place(recipe).device).device)
 print(sorted({"torch", "transformers"} & set(sys.modules)))
 """
     done = subprocess.run(

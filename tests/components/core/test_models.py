@@ -93,8 +93,8 @@ def test_a_model_is_loaded_ready_for_use_and_in_the_asked_for_type(model):
 @pytest.mark.parametrize("source", ["/no/such/model", "./model", "~/model", "model", "a/b/c"])
 def test_what_is_neither_directory_nor_hub_id_is_told_so(source, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *a, **k: pytest.fail("the hub was asked"))
-    with pytest.raises(ModelError, match=r"base\.source: .* is not a directory here"):
-        locate_model(source)
+    with pytest.raises(ModelError, match=r"^models\.base\.source: .* is not a directory here"):
+        locate_model(source, setting="models.base.source")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from r1flow.components.costs.bill import Spent
 from r1flow.components.costs.check import checks
 from r1flow.components.costs.preset import stages_of
 from r1flow.components.costs.work import Lengths, rl_work
+from r1flow.components.evals.report.names import Names
 from r1flow.components.evals.report.planned import COLUMNS, planned_table
 from r1flow.components.recipe.presets import load_recipe
 
@@ -20,9 +21,9 @@ def test_the_first_stage_sets_the_rate_and_the_others_are_held_against_it():
     assert (zero.stage, second.stage) == ("r1_zero", "dev2")
     assert zero.seconds is None
     planned = {stage.name: stage for stage in stages_of(recipe, Lengths())}
-    config = planned["grpo"].config
+    config = planned["dev2"].config
     completions = config.steps * config.prompts_per_step * config.samples_per_prompt
-    work = rl_work("dev2", config, planned["grpo"].model, Lengths(11.0, 200_000 / completions))
+    work = rl_work("dev2", config, planned["dev2"].model, Lengths(11.0, 200_000 / completions))
     config = planned["r1_zero"].config
     completions = config.steps * config.prompts_per_step * config.samples_per_prompt
     first = rl_work("r1_zero", config, planned["r1_zero"].model, Lengths(11.0, 400_000 / completions))
@@ -46,7 +47,9 @@ def test_what_was_not_counted_is_left_out():
 
 
 def test_the_table_has_a_cell_for_every_column():
-    rows = planned_table([vars(line) for line in checks(load_recipe("tiny"), {"r1_zero": ZERO, "dev2": ZERO})])
+    recipe = load_recipe("tiny")
+    names = Names({name: recipe.title(name) for name in recipe.graph.nodes})
+    rows = planned_table([vars(line) for line in checks(recipe, {"r1_zero": ZERO, "dev2": ZERO})], names)
     assert [name for name, _ in rows] == ["R1-Zero", "Dev2 (reasoning RL)"]
     assert all(len(cells) == len(COLUMNS) for _, cells in rows)
     assert rows[0][1][7:] == ["sets the rate", "60.0", ""]

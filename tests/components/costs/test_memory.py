@@ -8,7 +8,7 @@ from r1flow.components.core import allocator
 from r1flow.components.costs import memory
 from r1flow.components.costs.decoder import Decoder, decoder_of
 from r1flow.components.costs.memory import Batch, Layout, parts, states
-from r1flow.components.recipe.recipe import ModelShape
+from r1flow.components.recipe.models import ModelShape
 from r1flow.components.sampling.transformers import TransformersSampler
 from r1flow.components.training.rl import forward, logprobs
 from tests.fakes.tiny import make_rollout

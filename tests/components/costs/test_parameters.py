@@ -5,8 +5,8 @@ import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from r1flow.components.costs.parameters import count_parameters, count_value_parameters
-from r1flow.components.recipe.presets import load_recipe
-from r1flow.components.recipe.recipe import ModelShape, preset_names
+from r1flow.components.recipe.models import ModelShape
+from r1flow.components.recipe.presets import load_recipe, preset_names
 from r1flow.components.training.rl.value_model import ValueModel
 
 
@@ -68,7 +68,7 @@ def test_the_shapes_in_presets_are_those_of_the_models_they_name(name):
     recipe = load_recipe(name)
     known = {"Qwen2.5-0.5B": 494_032_768, "Qwen2.5-1.5B": 1_543_714_304, "Qwen2.5-7B": 7_615_616_512}
     known["Qwen2.5-32B"] = 32_763_876_352
-    for model in (recipe.base, recipe.student):
-        if model is not None and not model.source.startswith("builtin:"):
+    for model in recipe.models.values():
+        if not model.source.startswith("builtin:"):
             assert model.shape is not None
             assert count_parameters(model.shape) == known[model.source.split("/")[-1]]

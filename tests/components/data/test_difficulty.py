@@ -1,4 +1,4 @@
-"""The ledger's figures against plain counting, and what follows from them."""
+"""The ledger's metrics against plain counting, and what follows from them."""
 
 import json
 from collections import Counter
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from r1flow.components.core.schema import Row
 from r1flow.components.data.difficulty import (
-    Policy,
+    RatedModel,
     Tally,
     easy_to_hard,
     label_looks_wrong,
@@ -21,7 +21,7 @@ from r1flow.components.evals.answers import extract_answer
 from r1flow.components.rewards.accuracy import score_answer
 from tests.docs import ROOT
 
-ZERO, DEV = Policy("grpo/aa11", "r1_zero"), Policy("grpo/bb22", "dev2")
+ZERO, DEV = RatedModel("grpo/aa11", "r1_zero"), RatedModel("grpo/bb22", "dev2")
 
 
 def row(name="a", prompt="What is 1+1?", answer="2", **fields):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from r1flow.components.data.selection import choose, fault, overlap, repetition, token_ngrams
-from r1flow.components.recipe.stages import RejectConfig, SelectConfig
+from r1flow.components.recipe.stages import Amount, SelectStage
 
 
 def completion(ids=(1, 2, 3, 4), problem="p", **fields):
@@ -18,7 +18,7 @@ def completion(ids=(1, 2, 3, 4), problem="p", **fields):
 
 
 def rules(**fields):
-    return SelectConfig(**({"examples": 1000} | fields))
+    return SelectStage.model_validate({"from": "zero", "examples": 1000} | fields)
 
 
 @pytest.mark.parametrize(
@@ -111,5 +111,7 @@ def test_overlap_is_jaccard():
 def test_settings_that_contradict_each_other_are_refused():
     with pytest.raises(ValidationError, match="nothing would be selected"):
         rules(min_tokens=10, max_tokens=9)
-    with pytest.raises(ValidationError, match="give one of them"):
-        RejectConfig(select=rules(), general=5, general_share=0.2)
+    for both in ({"rows": 5, "share": 0.2}, {}):
+        with pytest.raises(ValidationError, match="one of the two"):
+            rules(mix={"general": both})
+    assert rules(mix={"general": {"rows": 5}}).mix == {"general": Amount(rows=5)}

@@ -1,4 +1,4 @@
-"""Stored completions: outputs of real models give the labels' figures but for the listed disagreements."""
+"""Stored completions: outputs of real models give the labels' metrics but for the listed disagreements."""
 
 import gzip
 import json
@@ -30,7 +30,7 @@ def evaluated(tmp_path: Path, *files: Path, **columns: Any) -> dict[str, Any]:
 
 def only(found: dict[str, Any]) -> tuple[dict[str, float], list[list[int]]]:
     (model,) = found["models"].values()
-    return model["figures"], list(model["correct"].values())
+    return model["metrics"], list(model["correct"].values())
 
 
 def written(path: Path, *records: dict[str, Any]) -> Path:
@@ -42,17 +42,17 @@ def written(path: Path, *records: dict[str, Any]) -> Path:
 def test_gsm8k_model_solutions_have_the_accuracy_of_their_labels(tmp_path: Path) -> None:
     texts = tuple(f"{model}.solution" for model in MODELS)
     found = evaluated(tmp_path, GSM8K, gold="ground_truth", gold_after="A: ", completions=texts)
-    figures, correct = only(found)
+    metrics, correct = only(found)
     labels = [[int(row[model]["is_correct"]) for model in MODELS] for row in rows(GSM8K)]
     assert correct == labels, "there is no disagreement in this file"
     golds = [row["ground_truth"].rpartition("A: ")[2].strip() for row in rows(GSM8K)]
     said = [[row[model]["solution"] for model in MODELS] for row in rows(GSM8K)]
-    check(figures, labels, golds, said)
+    check(metrics, labels, golds, said)
 
 
 @here
 def test_qwen_outputs_differ_from_their_labels_by_the_listed_disagreements(tmp_path: Path) -> None:
-    figures, correct = only(evaluated(tmp_path, QWEN, gold="gt", completions=("response",)))
+    metrics, correct = only(evaluated(tmp_path, QWEN, gold="gt", completions=("response",)))
     data = rows(QWEN)
     differ = {
         (row["gt"], prediction)
@@ -61,52 +61,52 @@ def test_qwen_outputs_differ_from_their_labels_by_the_listed_disagreements(tmp_p
         if mark != label
     }
     assert differ == set(DISPUTED_QWEN) & {(row["gt"], said) for row in data for said in row["pred"]}
-    mended = [
+    fixed = [
         [
             int(label or (row["gt"], said) in DISPUTED_QWEN)
             for label, said in zip(row["score"], row["pred"], strict=True)
         ]
         for row in data
     ]
-    assert correct == mended
-    check(figures, mended, [row["gt"] for row in data], [row["response"] for row in data])
+    assert correct == fixed
+    check(metrics, fixed, [row["gt"] for row in data], [row["response"] for row in data])
 
 
-def check(figures: dict[str, float], correct: list[list[int]], golds: list[str], said: list[list[str]]) -> None:
+def check(metrics: dict[str, float], correct: list[list[int]], golds: list[str], said: list[list[str]]) -> None:
     """pass@k, cons@k and intervals computed once more, by other means."""
     marks = np.array(correct)
     n, k = marks.shape
-    assert figures["pass_at_1"] == pytest.approx(marks.mean())
+    assert metrics["pass_at_1"] == pytest.approx(marks.mean())
     for draws in {2, 4, k}:
         subsets = np.array([marks[:, list(chosen)].max(axis=1) for chosen in combinations(range(k), draws)])
-        assert figures[f"pass_at_{draws}"] == pytest.approx(subsets.mean())
-        held(figures, f"pass_at_{draws}", subsets.mean(axis=0), n * k)
+        assert metrics[f"pass_at_{draws}"] == pytest.approx(subsets.mean())
+        held(metrics, f"pass_at_{draws}", subsets.mean(axis=0), n * k)
     won = np.array([majority(*problem) for problem in zip(golds, said, correct, strict=True)], dtype=float)
-    assert figures[f"cons_at_{k}"] == pytest.approx(won.mean())
-    held(figures, f"cons_at_{k}", won, n)
-    held(figures, "pass_at_1", marks.mean(axis=1), n * k)
+    assert metrics[f"cons_at_{k}"] == pytest.approx(won.mean())
+    held(metrics, f"cons_at_{k}", won, n)
+    held(metrics, "pass_at_1", marks.mean(axis=1), n * k)
     mean = marks.mean()
     inside = (marks.mean(axis=1) * (1 - marks.mean(axis=1))).sum() * k
     variance = (inside + 4 * widest(mean, n * k)) / (n * k - n + 4) / (n * k)
-    ends(figures, "pass_at_1_sample", mean, variance, student.ppf(0.975, n * k - n))
+    ends(metrics, "pass_at_1_sample", mean, variance, student.ppf(0.975, n * k - n))
 
 
-def held(figures: dict[str, float], name: str, shares: Any, samples: int) -> None:
+def held(metrics: dict[str, float], name: str, shares: Any, samples: int) -> None:
     n, mean = len(shares), shares.mean()
     variance = (shares.var() * n + 4 * widest(mean, n)) / (n + 3) / n
     variance = min(max(variance, mean * (1 - mean) / samples), mean * (1 - mean) / n)
-    ends(figures, name, mean, variance, student.ppf(0.975, n - 1))
+    ends(metrics, name, mean, variance, student.ppf(0.975, n - 1))
 
 
 def widest(mean: float, n: int) -> float:
     return (mean * n + 0.5) / (n + 1) * (1 - (mean * n + 0.5) / (n + 1))
 
 
-def ends(figures: dict[str, float], name: str, mean: float, variance: float, t: float) -> None:
+def ends(metrics: dict[str, float], name: str, mean: float, variance: float, t: float) -> None:
     """Wilson: the ends are the p whose own standard error lies t times between p and the mean."""
     per_toss = t * t * variance / (mean * (1 - mean))
     low, high = sorted(np.roots([1 + per_toss, -2 * mean - per_toss, mean * mean]).real)
-    assert (figures[f"{name}_low"], figures[f"{name}_high"]) == (pytest.approx(low), pytest.approx(high))
+    assert (metrics[f"{name}_low"], metrics[f"{name}_high"]) == (pytest.approx(low), pytest.approx(high))
 
 
 def majority(gold: str, said: list[str], correct: list[int]) -> bool:
@@ -150,16 +150,16 @@ def test_cons_at_k_takes_as_many_samples_of_every_problem(tmp_path: Path) -> Non
     """Of six samples the right answer has four, of the first three one, against 0.5 and 1/2."""
     said = ["\\boxed{7}", "\\boxed{0.5}", "\\boxed{1/2}", *["\\boxed{7}"] * 3]
     path = written(tmp_path / "a.jsonl", {"gold": 7, "completion": said}, {"gold": 7, "completion": ["7"] * 3})
-    figures, _ = only(evaluated(tmp_path, path))
-    assert figures["cons_at_3"] == 0.5
-    assert figures["pass_at_1"] == pytest.approx((4 / 6 + 1) / 2)
+    metrics, _ = only(evaluated(tmp_path, path))
+    assert metrics["cons_at_3"] == 0.5
+    assert metrics["pass_at_1"] == pytest.approx((4 / 6 + 1) / 2)
 
 
 def test_a_thought_that_the_prompt_opened_and_nobody_closed_is_no_answer(tmp_path: Path) -> None:
     path = written(tmp_path / "a.jsonl", {"gold": "7", "completion": "\\boxed{7}", "stop": "length"})
     assert only(evaluated(tmp_path, path))[1] == [[1]]
-    figures, correct = only(evaluated(tmp_path, path, prefilled=True, finished="stop"))
-    assert (correct, figures["truncated"]) == ([[0]], 1.0)
+    metrics, correct = only(evaluated(tmp_path, path, prefilled=True, finished="stop"))
+    assert (correct, metrics["truncated"]) == ([[0]], 1.0)
 
 
 def test_models_are_compared_on_the_problems_they_share(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,7 +175,7 @@ def test_models_are_compared_on_the_problems_they_share(tmp_path: Path, capsys: 
         "good.jsonl": "better",
         "alike.jsonl": "no difference shown at n = 40",
     }
-    assert found["models"]["base.jsonl"]["figures"]["contaminated"] == 1
+    assert found["models"]["base.jsonl"]["metrics"]["contaminated"] == 1
     assert "good.jsonl beside base.jsonl: better (+0.500" in capsys.readouterr().out
     other = written(tmp_path / "other.jsonl", {"gold": "9", "id": "p0", "completion": "9"})
     with pytest.raises(DataError, match=r"problem p0 has gold '7' in base.jsonl and '9' in other.jsonl"):

@@ -1,4 +1,4 @@
-"""What "95 %" means: seeded simulations, smaller than those of ``benchmarks/intervals.py``, which prints all figures."""
+"""What "95 %" means: seeded simulations, smaller than those of ``benchmarks/intervals.py``, which prints all metrics."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A step that fails on non-finite gradients leaves its groups and figures, and the error says where."""
+"""A step that fails on non-finite gradients leaves its groups and metrics, and the error says where."""
 
 import json
 import math
@@ -47,10 +47,10 @@ def test_the_fourth_gradient_in_a_row_that_is_not_finite_leaves_its_batch_behind
     assert kept != [
         (r.prompt_id, list(r.ids), a) for g in groups for r, a in zip(g.rollouts, g.advantages, strict=True)
     ]
-    figures = json.loads((place / "metrics.json").read_text())
-    assert figures["step"] == 2
-    assert "4 gradients in a row" in figures["error"]
-    assert figures["reward"] == pytest.approx(
+    metrics = json.loads((place / "metrics.json").read_text())
+    assert metrics["step"] == 2
+    assert "4 gradients in a row" in metrics["error"]
+    assert metrics["reward"] == pytest.approx(
         sum(r.reward or 0 for g in trainer.groups for r in g.rollouts) / 12, abs=1
     )
 

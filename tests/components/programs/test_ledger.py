@@ -15,6 +15,7 @@ from r1flow.components.programs.pools import training_pools
 from r1flow.components.programs.spec import Spec
 from r1flow.components.recipe.difficulty import DifficultyConfig
 from r1flow.components.recipe.grpo import GrpoConfig
+from r1flow.components.recipe.stages import RlStage
 from r1flow.components.store.rollouts import lake
 from tests.fakes.tiny import make_rollout
 
@@ -41,7 +42,7 @@ def write_lake(directory, problems, step, answers):
 @pytest.fixture
 def spec(tmp_path):
     old = [row("easy"), row("hard"), row("wrong-label", "5"), row("shared")]
-    new = [row("easy"), row("shared", answer="3")]  # one row is the same, the other has had its label mended
+    new = [row("easy"), row("shared", answer="3")]  # one row is the same, the other has had its label fixed
     for name, rows in (("old", old), ("new", new)):
         (tmp_path / name).mkdir()
         dump_rows(rows, tmp_path / name / "train.jsonl")
@@ -121,15 +122,24 @@ def test_rates_of_one_policy(spec):
 
 
 def grpo(**difficulty):
-    given = {"ledger": "ledger/1234"} | difficulty
-    return GrpoConfig(
-        steps=2, prompts_per_step=1, learning_rate=1e-3, max_tokens=9, mixture={"sum": 1}, difficulty=given
+    """An RL stage as its program reads it: roles in place of names."""
+    given = {"rates": "difficulty.rates"} | difficulty
+    return RlStage(
+        model="model",
+        data="data",
+        steps=2,
+        prompts_per_step=1,
+        learning_rate=1e-3,
+        max_tokens=9,
+        mixture={"sum": 1},
+        difficulty=given,
     )
 
 
-def pools(spec, config):
-    inputs = {"dataset": spec["inputs"]["dataset/old"], "difficulty": str(ledger(spec))}
-    found, metrics = training_pools(Spec.model_validate(spec | {"inputs": inputs}), config)
+def pools(spec, config, rates="ledger"):
+    inputs = {"data": spec["inputs"]["dataset/old"], "difficulty.rates": str(ledger(spec))}
+    given = Spec.model_validate(spec | {"inputs": inputs, "notes": {"rates": rates}})
+    found, metrics = training_pools(given, config)
     return {skill: [r.id for r in rows] for skill, rows in found.items()}, metrics
 
 
@@ -141,6 +151,9 @@ def test_rl_draws_from_problems_of_the_asked_difficulty(spec):
     }  # fmt: skip
     assert pools(spec, grpo(policy="r1_zero"))[0] == {"sum": ["shared"]}
     assert pools(spec, grpo(samples=21))[0] == {"sum": ["easy"]}
+    assert pools(spec, grpo(samples=21), rates="rates")[0] == {
+        "sum": ["easy", "shared"]
+    }  # they are as many as were asked
 
 
 def test_a_curriculum_goes_from_easy_to_hard_in_as_many_problems_as_are_drawn(spec):
@@ -165,7 +178,7 @@ def test_without_difficulty_all_problems_are_taken(spec):
     ("given", "message"),
     [
         ({"keep": (0.8, 0.2)}, "the lowest pass rate is above the highest"),
-        ({"policy": "dev2"}, "give ledger too"),
+        ({"policy": "dev2"}, "give rates too"),
         ({"keep": (0.0, 1.0)}, "leave it out"),
     ],
 )

@@ -1,4 +1,4 @@
-"""SFT as a program: it learns its teaching set, and a run that was stopped ends with the bytes of one that was not."""
+"""SFT as a program: it learns its SFT data, and a run that was stopped ends with the bytes of one that was not."""
 
 import json
 import shutil
@@ -33,17 +33,23 @@ def spec(tmp_path):
     (tmp_path / "set").mkdir()
     dump_rows(rows(), tmp_path / "set" / "sft.jsonl")
 
-    def make(name):
+    def make(name, data="data", **more):
         (tmp_path / name).mkdir()
         return {
             "stage": "distilled",
             "seed": 1,
             "config": {
-                "sft": {"epochs": 3, "batch_size": 5, "learning_rate": 1e-3, "micro_tokens": 90, "checkpoint_every": 4}
+                "model": "model",
+                "data": data,
+                "epochs": 3,
+                "batch_size": 5,
+                "learning_rate": 1e-3,
+                "micro_tokens": 90,
+                "checkpoint_every": 4,
             },
             "prompt": {"template": "tiny", "format": "think"},
             "run": {"device": "cpu", "threads": 1},
-            "inputs": {"model": str(tmp_path / "base"), "dataset": str(tmp_path / "set")},
+            "inputs": {"model": str(tmp_path / "base"), "data": str(tmp_path / "set"), **more},
             "out": str(tmp_path / name / "out"),
             "work": str(tmp_path / name),
             "store": str(tmp_path / name / "store"),
@@ -86,5 +92,16 @@ def test_a_row_that_cannot_be_taught_is_named(spec, tmp_path):
     with pytest.raises(DataError, match="row odd: this tokenizer cannot write the completion"):
         main(spec("run"))
     dump_rows([], tmp_path / "set" / "sft.jsonl")
-    with pytest.raises(DataError, match="the dataset has no row"):
+    with pytest.raises(DataError, match=r"distilled\.data has no row; give other data"):
         main(spec("empty"))
+
+
+def test_several_sets_are_learned_in_their_order_or_by_their_amounts(spec, tmp_path):
+    (tmp_path / "more").mkdir()
+    dump_rows(rows(4), tmp_path / "more" / "sft.jsonl")
+    both = {"data.0": str(tmp_path / "set"), "data.1": str(tmp_path / "more")}
+    assert main(spec("listed", ["data.0", "data.1"], **both))["examples"] == 26
+    amounts = {"data.0": {"rows": 6}, "data.1": {"share": 0.25}}
+    assert main(spec("mixed", amounts, **both))["examples"] == 8
+    with pytest.raises(DataError, match=r"distilled\.data\.1: 6 rows are asked for, and there are 4"):
+        main(spec("short", {"data.0": {"share": 0.5}, "data.1": {"rows": 6}}, **both))

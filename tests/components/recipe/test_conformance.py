@@ -3,14 +3,17 @@
 import pytest
 
 from r1flow.components.recipe.conformance import ABSENT, AS, DEVIATES, conformance
-from r1flow.components.recipe.presets import load_recipe
-from r1flow.components.recipe.recipe import preset_names
+from r1flow.components.recipe.presets import load_recipe, make_recipe, preset_names
 
-RECIPES = [name for name in preset_names() if load_recipe(name).flow in ("r1", "r1_zero")]
+RECIPES = [name for name in preset_names() if "r1_zero" in load_recipe(name).stages]
 
 
 def lines(*given):
     return {line.key: line for line in conformance(load_recipe(*given))}
+
+
+def test_these_are_the_recipes_with_a_line_for_the_paper():
+    assert RECIPES == ["qwen2.5-0.5b-gsm8k", "qwen2.5-1.5b-math", "r1-32b", "r1-zero-7b", "smoke", "tiny"]
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -33,8 +36,8 @@ def test_the_large_recipe_has_the_paper_s_updates():
     assert (found["r1_zero.updates"].ours, found["r1_zero.updates"].verdict) == ("10,400", AS)
     assert found["r1_zero.update_batch"].verdict == AS
     assert found["r1_zero.reference_updates"].verdict == AS
-    assert found["grpo.clip_high"].ours == "10"
-    assert (found["grpo2.judges"].verdict, found["grpo2.judges"].ours) == (DEVIATES, "rules")
+    assert found["dev2.clip_high"].ours == "10"
+    assert (found["r1.judges"].verdict, found["r1.judges"].ours) == (DEVIATES, "rules")
 
 
 def test_a_setting_of_one_s_own_deviates_without_a_reason():
@@ -46,10 +49,31 @@ def test_a_setting_of_one_s_own_deviates_without_a_reason():
 
 def test_stages_that_a_recipe_does_not_have_are_no_deviations():
     found = lines("r1-zero-7b")
-    assert found["grpo.clip_low"].verdict == found["distill.epochs"].verdict == ABSENT
+    assert found["dev2.clip_low"].verdict == found["distilled.epochs"].verdict == ABSENT
     assert found["suites.temperature"].verdict == AS
 
 
 def test_all_suites_have_to_agree():
     found = lines("tiny")["suites.max_tokens"]
     assert (found.verdict, found.ours) == (DEVIATES, "60, 24")
+
+
+def test_general_data_is_a_share_of_the_set_whether_it_is_given_as_rows_or_as_one():
+    rows = lines("tiny")["teaching.share"]  # 1,000 beside 3,000
+    assert (rows.verdict, rows.ours) == (AS, "0.25")
+    share = lines("tiny", ["teaching.mix.general={share=0.3}"])["teaching.share"]
+    assert (share.verdict, share.ours) == (DEVIATES, "0.3")
+
+
+def test_the_prompt_is_compared_at_the_model_that_has_it():
+    found = lines("tiny")["base.prompt.template"]
+    assert (found.verdict, found.ours) == (DEVIATES, "tiny")
+
+
+def test_a_stage_of_another_kind_under_a_name_of_the_paper_s_has_no_such_line():
+    assert lines("tiny-base")["base.source"].verdict == ABSENT
+    sft = {"kind": "sft", "model": "dev2", "data": "teaching", "learning_rate": 1e-3}
+    made = make_recipe({"preset": "tiny", "stages": {"r1": sft}})
+    found = {line.key: line.verdict for line in conformance(made)}
+    assert found["r1.temperature"] == found["r1.updates"] == found["r1.judges"] == ABSENT
+    assert found["r1.learning_rate"] == DEVIATES

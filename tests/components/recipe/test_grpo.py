@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 from pydantic import ValidationError
 
-from r1flow.components.programs.grpo import loss, objective
+from r1flow.components.programs.rl import loss, objective
 from r1flow.components.recipe.grpo import GrpoConfig
 from r1flow.components.recipe.ppo import PpoConfig
 from r1flow.components.training.rl.loss import Loss

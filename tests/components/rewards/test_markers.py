@@ -1,4 +1,4 @@
-"""Markers of looking back are found as whole words, by language and kind."""
+"""Markers of reflection are found as whole words, by language and kind."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The local store: whole objects, conditional writes, and errors that name the mend."""
+"""The local store: whole objects, conditional writes, and errors that name the fix."""
 
 import errno
 import hashlib

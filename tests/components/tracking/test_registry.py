@@ -1,4 +1,4 @@
-"""MLflow's versions and aliases follow the promotion log, and are mended from it."""
+"""MLflow's versions and aliases follow the promotion log, and are fixed from it."""
 
 import pytest
 
@@ -56,27 +56,27 @@ def test_showing_the_same_log_again_changes_nothing(store, registry, mlflow_clie
 
 def test_aliases_that_differ_are_told_and_mended_and_a_lost_registry_is_made_anew(store, registry, mlflow_client):
     for digit in "1232":
-        promote(store, digit, "mend")
-    registry.project(store, "mend")
-    assert aliases(mlflow_client, "mend") == {CHAMPION: 2, PREVIOUS: 3}
-    mlflow_client.set_registered_model_alias("mend", CHAMPION, "1")
-    mlflow_client.delete_registered_model_alias("mend", PREVIOUS)
-    assert registry.differences(store, "mend") == [
-        "mend: alias champion is 1, the log says 2",
-        "mend: alias previous is missing, the log says 3",
+        promote(store, digit, "fix")
+    registry.project(store, "fix")
+    assert aliases(mlflow_client, "fix") == {CHAMPION: 2, PREVIOUS: 3}
+    mlflow_client.set_registered_model_alias("fix", CHAMPION, "1")
+    mlflow_client.delete_registered_model_alias("fix", PREVIOUS)
+    assert registry.differences(store, "fix") == [
+        "fix: alias champion is 1, the log says 2",
+        "fix: alias previous is missing, the log says 3",
     ]
-    registry.project(store, "mend")
-    assert registry.differences(store, "mend") == []
-    before = {v.version: (v.source, v.tags) for v in mlflow_client.search_model_versions("name = 'mend'")}
-    mlflow_client.delete_registered_model("mend")
-    registry.project(store, "mend")
-    assert {v.version: (v.source, v.tags) for v in mlflow_client.search_model_versions("name = 'mend'")} == before
-    assert aliases(mlflow_client, "mend") == {CHAMPION: 2, PREVIOUS: 3}
+    registry.project(store, "fix")
+    assert registry.differences(store, "fix") == []
+    before = {v.version: (v.source, v.tags) for v in mlflow_client.search_model_versions("name = 'fix'")}
+    mlflow_client.delete_registered_model("fix")
+    registry.project(store, "fix")
+    assert {v.version: (v.source, v.tags) for v in mlflow_client.search_model_versions("name = 'fix'")} == before
+    assert aliases(mlflow_client, "fix") == {CHAMPION: 2, PREVIOUS: 3}
 
 
 def test_a_registry_that_cannot_be_reached_leaves_the_log_standing(store, monkeypatch, caplog):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     entry = promote(store, "1")
     assert Registry("http://127.0.0.1:9").try_project(store, "r1") is None
-    assert "`r1 reindex` mends it" in caplog.text
+    assert "`r1 reindex` fixes it" in caplog.text
     assert promotions(store, "r1") == [entry]

@@ -1,4 +1,4 @@
-"""What a programming task of the firewall consists of."""
+"""What a programming task of the adversarial tests consists of."""
 
 import random
 from collections.abc import Callable, Mapping

@@ -78,14 +78,14 @@ def test_a_directory_of_that_name_is_not_taken_for_the_hub(tmp_path: Path, monke
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"hub": "a/b"}, "data.sources.s: hub needs revision"),
-        ({"hub": "a/b", "revision": "main"}, "data.sources.s.revision"),
-        ({"hub": "../a", "revision": COMMIT}, "data.sources.s.hub"),
+        ({"hub": "a/b"}, r"datasets\.problems\.sources\.s: hub needs revision"),
+        ({"hub": "a/b", "revision": "main"}, r"datasets\.problems\.sources\.s\.revision"),
+        ({"hub": "../a", "revision": COMMIT}, r"datasets\.problems\.sources\.s\.hub"),
     ],
 )
 def test_a_hub_dataset_is_pinned(settings: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        make_recipe({"preset": "gsm8k-curate", "data": {"sources": {"s": settings}}})
+        make_recipe({"preset": "gsm8k-curate", "datasets": {"problems": {"sources": {"s": settings}}}})
 
 
 def test_a_connection_that_is_lost_is_not_the_end_of_the_dataset(

@@ -16,7 +16,7 @@ import pytest
 from r1flow.components.core.schema import QuarantinedRow, Row
 from r1flow.components.data.sources import read_source
 from r1flow.components.evals.asking import asked
-from r1flow.components.recipe.stages import SuiteConfig
+from r1flow.components.recipe.suites import SuiteConfig
 from r1flow.components.rewards.accuracy import score_answer
 from r1flow.components.rewards.base import Score
 from r1flow.components.rewards.code.livecodebench import pickled_text
@@ -32,7 +32,6 @@ def suite(name: str, uri: Path, **source: Any) -> SuiteConfig:
 
 
 def read(config: SuiteConfig) -> list[Row | QuarantinedRow]:
-    assert config.source is not None
     return list(read_source(config.source, "exam", seed=0, setting="suites.exam.source"))
 
 

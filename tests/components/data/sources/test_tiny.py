@@ -32,13 +32,14 @@ def test_asking_for_more_problems_than_there_are_is_a_data_error() -> None:
         tiny_rows("string", 6000, 0, ())
 
 
-def test_a_named_source_of_the_tiny_world_has_ids_of_its_own() -> None:
+def test_rows_of_a_named_source_are_those_of_the_tiny_world_under_its_name() -> None:
     source = SourceConfig(generator="tiny/sum", size=4, licence="Apache-2.0")
     rows = list(read_source(source, "sums", seed=1, setting="data.sources.sums"))
     plain = tiny_rows("sum", 4, 1, ())
-    assert rows == [
-        row.model_copy(update={"id": f"sums:{row.id}", "source": "sums", "licence": "Apache-2.0"}) for row in plain
-    ]
+    assert rows == [row.model_copy(update={"source": "sums", "licence": "Apache-2.0"}) for row in plain]
+    more = SourceConfig(generator="tiny/sum", size=44)
+    longer = {row.id: row for row in read_source(more, "sums", seed=1, setting="x") if isinstance(row, Row)}
+    assert [longer[row.id].prompt for row in plain] == [row.prompt for row in plain]  # one id is one problem
     assert all(isinstance(row, Row) and row.verifier == "exact" for row in rows)
     with pytest.raises(ConfigError, match="tiny/string"):
         read_source(SourceConfig(generator="tiny/product", size=4), "x", seed=0, setting="data.sources.x")

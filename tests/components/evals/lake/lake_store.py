@@ -1,4 +1,4 @@
-"""A small store with an RL stage, what was made from it, and an evaluation, for the tests of the lake."""
+"""A small store with an RL stage, what was made from it, and an evaluation, of today and of before, for the tests of the lake."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from r1flow.components.core.rollout import Group, Rollout
 from r1flow.components.core.schema import Row
@@ -54,33 +55,74 @@ def put(
 
 
 def fill(store: ObjectStore, home: Path) -> dict[str, ArtifactRef]:
-    """dataset, grpo on it, a selection from its lake, sft on that, and an evaluation; a summary of a second run too."""
+    """A dataset, suites, RL on it, a selection from its lake, SFT on that, an evaluation; a summary of a second run too."""
     made: dict[str, ArtifactRef] = {}
-    out = home / "dataset"
-    (out / "eval").mkdir(parents=True)
-    dump_rows(rows("abc"), out / "train.jsonl")
-    dump_rows(rows("c"), out / "eval" / "exam.jsonl")
-    (out / "eval" / "exam.contaminated.json").write_text("{}")
-    made["dataset"] = put(store, out, "dataset", 1, "curate", {}, CURATED)
-    out = home / "grpo"
+    suites = home / "suites"
+    suites.mkdir(parents=True)
+    dump_rows(rows("c"), suites / "exam.jsonl")
+    (suites / "quarantine.jsonl").touch()
+    made["suites"] = put(store, suites, "suites", 6, "suites", {}, {"config": {"suites": {}, "digests": {}}})
+    data = home / "dataset"
+    data.mkdir()
+    dump_rows(rows("abc"), data / "train.jsonl")
+    config = {"config": {"dataset": {"sources": {}}, "digests": {}}}
+    made["dataset"] = put(store, data, "dataset", 1, "problems", {"suites": made["suites"]}, config)
+    made["rl"] = put(store, _policy(home / "rl"), "rl", 2, "r1_zero", {"data": made["dataset"]})
+    inputs = {"from": made["rl"], "problems": made["dataset"]}
+    made["selection"] = put(store, _file(home / "selection", "x"), "selection", 3, "chains", inputs)
+    made["sft"] = put(store, _file(home / "sft", "model/x"), "sft", 4, "dev1", {"data": made["selection"]})
+    inputs = {"model": made["rl"], "suites": made["suites"]}
+    made["evaluation"] = put(store, _answers(home / "evaluation"), "evaluation", 5, "evaluate/r1_zero", inputs)
+    _second_run(store, made["sft"])
+    return made
+
+
+def fill_former(store: ObjectStore, home: Path) -> dict[str, ArtifactRef]:
+    """The same as it was before recipes were graphs: other roles and kinds, and the dataset held the suites."""
+    made: dict[str, ArtifactRef] = {}
+    data = home / "dataset"
+    (data / "eval").mkdir(parents=True)
+    dump_rows(rows("abc"), data / "train.jsonl")
+    dump_rows(rows("c"), data / "eval" / "exam.jsonl")
+    (data / "eval" / "exam.contaminated.json").write_text("{}")
+    made["dataset"] = put(store, data, "dataset", 1, "curate", {}, CURATED)
+    made["suites"] = made["dataset"]
+    made["rl"] = put(store, _policy(home / "rl"), "grpo", 2, "r1_zero", {"dataset": made["dataset"]})
+    inputs = {"policy": made["rl"], "dataset": made["dataset"]}
+    made["selection"] = put(store, _file(home / "selection", "x"), "selection", 3, "chains", inputs)
+    made["sft"] = put(store, _file(home / "sft", "model/x"), "sft", 4, "dev1", {"dataset": made["selection"]})
+    inputs = {"model": made["rl"], "dataset": made["dataset"]}
+    made["evaluation"] = put(store, _answers(home / "evaluation"), "evaluation", 5, "evaluate/r1_zero", inputs)
+    _second_run(store, made["sft"])
+    return made
+
+
+def _policy(out: Path) -> Path:
     lake.write_shard(out / "lake" / lake.shard_name(1, 1), [(1, [group("a"), group("b")])])
     lake.write_shard(out / "lake" / lake.shard_name(2, 2), [(2, [group("c")])])
-    made["grpo"] = put(store, out, "grpo", 2, "r1_zero", {"dataset": made["dataset"]})
-    for number, (kind, inputs) in enumerate((("selection", {"policy": "grpo"}), ("sft", {"dataset": "selection"})), 3):
-        out = home / kind
-        out.mkdir()
-        (out / "x").write_text("x")
-        made[kind] = put(store, out, kind, number, kind, {name: made[of] for name, of in inputs.items()})
-    out = home / "evaluation"
+    return _file(out, "model/x")
+
+
+def _file(out: Path, name: str) -> Path:
+    (out / name).parent.mkdir(parents=True, exist_ok=True)
+    (out / name).write_text("x")
+    return out
+
+
+def _answers(out: Path) -> Path:
     out.mkdir()
     table = {"problem_id": ["c", "c"], "sample": [0, 1], "text": [f"<think>x</think>{n}" for n in "78"]}
     pq.write_table(pa.table(table | {"verdict": ["CORRECT", "CORRECT"]}), out / "exam.parquet")
-    made["evaluation"] = put(
-        store, out, "evaluation", 5, "evaluate/r1_zero", {"model": made["grpo"], "dataset": made["dataset"]}
-    )
-    stages = [{"name": "dev1 again", "ref": made["sft"].model_dump()}]
+    return out
+
+
+def _second_run(store: ObjectStore, sft: ArtifactRef) -> None:
+    stages = [{"name": "dev1 again", "ref": sft.model_dump()}]
     store.create("runs/run-2/summary.json", json.dumps({"run": "run-2", "stages": stages}).encode())
-    return made
+
+
+FILLS = pytest.mark.parametrize("filled", [fill, fill_former], ids=["today", "former"])
+"""For tests that hold for stores of either generation."""
 
 
 def group(name: str) -> Group:

@@ -10,7 +10,7 @@ from r1flow.components.core.errors import ConfigError, DataError, IntegrityError
 from r1flow.components.evals.lake.query import open_lake
 from r1flow.components.evals.lake.tables import Source, sources
 from r1flow.components.store.objects import open_store
-from tests.components.evals.lake.lake_store import fill
+from tests.components.evals.lake.lake_store import fill, fill_former
 
 
 @pytest.fixture
@@ -32,10 +32,19 @@ def test_rollouts_have_their_stage_and_evaluations_their_suite(asked):
         "SELECT artifact, run, stage, dataset, step, prompt_id, sample, num_tokens FROM rollouts ORDER BY ALL"
     )
     assert found.columns[:2] == ["artifact", "run"]
-    assert found.rows[0] == ("grpo/200000000000", "run-1", "r1_zero", "dataset/100000000000", 1, "a", 0, 3)
+    assert found.rows[0] == ("rl/200000000000", "run-1", "r1_zero", "dataset/100000000000", 1, "a", 0, 3)
     assert len(found.rows) == 6
     answers = asked.ask("SELECT model, suite, count(*) FROM evaluations GROUP BY ALL").rows
-    assert answers == [("grpo/200000000000", "exam", 2)]
+    assert answers == [("rl/200000000000", "exam", 2)]
+
+
+def test_lakes_of_before_have_the_same_columns(tmp_path):
+    old = open_store((tmp_path / "old").as_uri())
+    fill_former(old, tmp_path / "made")
+    with open_lake(sources(old, tmp_path / "cache")) as lake:
+        found = lake.ask("SELECT artifact, policy, dataset, count(*) FROM rollouts GROUP BY ALL").rows
+        assert found == [("grpo/200000000000", None, "dataset/100000000000", 6)]
+        assert lake.ask("SELECT DISTINCT model, suite FROM evaluations").rows == [("grpo/200000000000", "exam")]
 
 
 def test_the_three_questions(asked):

@@ -48,7 +48,7 @@ SFT = {"dev1": 32, "dev3": 190, "distilled": 250}
 
 def full_run(root: Path, *, problems: int = 24, steps: float = 1.0) -> tuple[dict[str, Path], dict[str, Any]]:
     """Every stage of a full run below ``root``: directories by stage name, and the notes. ``steps`` scales the histories."""
-    inputs = {"curate": curation(root / "curate"), "base": root / "base", "student": root / "student"}
+    inputs = {"problems": curation(root / "problems"), "general": demonstrations(root / "general")}
     for model in SKILL:
         (root / model).mkdir(parents=True, exist_ok=True)
         inputs[model] = root / model
@@ -57,15 +57,16 @@ def full_run(root: Path, *, problems: int = 24, steps: float = 1.0) -> tuple[dic
         reinforcement(root / stage, stage, start, max(2, round(num * steps)), rewards)
     for stage, num in SFT.items():
         fine_tuning(root / stage, max(2, round(num * steps)))
-    inputs["cold_start/chains"] = selection(root / "chains", seen=30720, good=1911, selected=256, general=0)
-    inputs["reject"] = selection(root / "reject", seen=20480, good=8264, selected=3000, general=1000)
+    inputs["chains"] = selection(root / "chains", seen=30720, good=1911, selected=256, general=0)
+    inputs["teaching"] = selection(root / "teaching", seen=20480, good=8264, selected=3000, general=1000)
     return inputs, notes(inputs)
 
 
 def notes(inputs: dict[str, Path]) -> dict[str, Any]:
-    kinds = {"curate": "dataset", "reject": "dataset", "cold_start/chains": "dataset"}
+    recipe = load_recipe("tiny")
+    graph = recipe.graph
     seconds = {
-        "curate": 3.1,
+        "problems": 3.1,
         "r1_zero": 71.4,
         "dev2": 52.6,
         "r1": 55.9,
@@ -75,47 +76,59 @@ def notes(inputs: dict[str, Path]) -> dict[str, Any]:
     }
     stages = []
     for name in inputs:
-        kind = "evaluation" if name.startswith("evaluate/") else kinds.get(name, "model")
+        kind = graph.nodes[name].kind.artifact
         fingerprint = f"{python_rng(0, name).getrandbits(256):064x}"
         spent = seconds.get(name, 6.4 if kind == "evaluation" else 1.2)
         uri = f"s3://models/r1/artifacts/{kind}/{fingerprint}"
-        reused = name in ("curate", "base")
+        reused = name in ("problems", "base")
         stages.append(
             {"name": name, "kind": kind, "fingerprint": fingerprint, "uri": uri, "reused": reused, "seconds": spent}
         )
     return {
         "run": "7f3a9c52e1b84d0e8d1c",
-        "preset": "tiny",
+        "recipe": "tiny",
+        "titles": {name: recipe.title(name) for name in graph.nodes if name in inputs},
+        "main_line": graph.main_line(),
+        "starts": {name: graph.root(name) for name in graph.models()},
+        "rivals": graph.rivals(),
         "description": "The whole R1 recipe on two cores, with a model of 200 thousand parameters",
         "seed": 0,
-        "started": "2025-01-20T09:30:00+00:00",
-        "champion": {
-            "model": "r1-tiny",
-            "promoted": True,
-            "reasons": [
-                "pass@1 0.978 (at least 0.900)",
-                "format 1.000 (at least 0.980)",
-                "there is no champion to compare with",
-            ],
-            "uri": stages[-1]["uri"],
-            "version": 1,
-        },
+        "champions": [
+            {
+                "model": "r1-tiny",
+                "promoted": True,
+                "reasons": [
+                    "pass@1 0.978 (at least 0.900)",
+                    "format 1.000 (at least 0.980)",
+                    "there is no champion to compare with",
+                ],
+                "uri": stages[-1]["uri"],
+                "version": 1,
+            },
+            {
+                "model": "r1-tiny-student",
+                "promoted": False,
+                "reasons": ["pass@1 0.640 (at least 0.700)"],
+                "uri": None,
+                "version": None,
+            },
+        ],
         "stages": stages,
         "cost": cost(),
         "plan": [
             asdict(Check("r1_zero", 0.2, 0.21, 1_638_400.0, 400_000.0, 3.0, 3.1, None, 81.0)),
             asdict(Check("dev2", 0.2, 0.16, 1_638_400.0, 450_000.0, 3.6, 3.7, 66.0, 60.0)),
         ],
-        "conformance": [asdict(line) for line in conformance(load_recipe("tiny"))],
+        "conformance": [asdict(line) for line in conformance(recipe)],
     }
 
 
 def cost() -> dict[str, Any]:
     """A bill of two stages on one core at 4 cents an hour and 10 watts."""
-    rate, shares = Rate(0.04, 10.0), {"base": 0.31, "r1_zero": 0.97}
+    rate = Rate(0.04, 10.0)
     zero = Spent("cpu", 1, 90.0, {"sample": 36.0, "score": 1.0, "update": 45.0, "sync": 0.5}, 1e6, 1e6)
-    lines = [stage_bill("r1_zero", zero, rate, shares), stage_bill("dev1", Spent("cpu", 1, 9.0), rate, shares)]
-    together = total_bill(lines, shares)
+    lines = [stage_bill("r1_zero", zero, rate, 66.0), stage_bill("dev1", Spent("cpu", 1, 9.0), rate)]
+    together = total_bill(lines, 66.0)
     return {
         "device": "cpu",
         "price_per_device_hour": 0.04,
@@ -142,6 +155,21 @@ def curation(path: Path) -> Path:
     dump_rows(training_rows(counts["kept"]), path / "train.jsonl")
     bad = {"source": "more.jsonl", "line": 7, "reason": "not JSON", "excerpt": "{<b>}"}
     (path / "quarantine.jsonl").write_text(json.dumps(bad) + "\n")
+    (path / "contaminated.json").write_text(json.dumps({"sums": {}, "strings": {}}))
+    return path
+
+
+def demonstrations(path: Path) -> Path:
+    """A second dataset, of completions to learn from; some of its rows still meet problems of the strings."""
+    path.mkdir(parents=True)
+    counts = {"read": 90, "quarantined": 0, "duplicates": 4, "contaminated": 0, "kept": 86, "evaluation": 352}
+    suites = {"sums": {"problems": 256}, "strings": {"problems": 96}}
+    report = {"counts": counts, "suites": suites, "duplicates": [], "contaminated": []}
+    (path / "report.json").write_text(json.dumps(report))
+    dump_rows([row.model_copy(update={"completion": "1"}) for row in training_rows(86)], path / "sft.jsonl")
+    (path / "quarantine.jsonl").touch()
+    met = {"sums": {}, "strings": {"strings-string-3-00000": "variant", "strings-string-4-00001": "variant"}}
+    (path / "contaminated.json").write_text(json.dumps(met))
     return path
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from r1flow.components.evals.report.curves import MAX_POINTS, axis_top, curve_plot, series, shape_plot, thin
 from r1flow.components.evals.report.figures import curve_figures
+from r1flow.components.evals.report.names import Names
 
 POINTS = [(float(step), step / 40) for step in range(41)]
 
@@ -76,7 +77,8 @@ def test_an_axis_ends_at_a_round_number_close_above(largest):
 def test_a_kl_that_nobody_measured_is_not_drawn():
     row = {"step": 1, "reward": 1.0, "entropy": 0.0}
     histories = {"r1_zero": [row | {"kl": 0.0}], "dev2": [row | {"kl": 0.0}, row | {"step": 2, "kl": 0.001}]}
-    drawn = {figure.curve.key: [panel.title for panel in figure.panels] for figure in curve_figures(histories)}
+    names = Names({"r1_zero": "R1-Zero", "dev2": "Dev2 (reasoning RL)"})
+    drawn = {figure.curve.key: [panel.title for panel in figure.panels] for figure in curve_figures(histories, names)}
     assert drawn == {"reward": ["R1-Zero", "Dev2"], "kl": ["Dev2"], "entropy": ["R1-Zero", "Dev2"]}
 
 

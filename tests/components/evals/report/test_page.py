@@ -11,7 +11,10 @@ from itertools import pairwise
 
 import pytest
 
+from r1flow.components.evals.compare import problem_means
 from r1flow.components.evals.report.browser import SCRIPT
+from r1flow.components.evals.report.curation import clean_table
+from r1flow.components.evals.report.names import names_of
 from r1flow.components.evals.report.page import write_report
 from r1flow.components.evals.report.tables import waterfall
 from r1flow.components.programs.report import main
@@ -26,7 +29,7 @@ SECTIONS = (
     "aha",
     "samples",
     "rollouts",
-    "students",
+    "rivals",
     "data",
     "selection",
     "time",
@@ -128,7 +131,10 @@ def test_the_headline_holds_the_figures_of_the_evaluations(run, page):
     inputs, _ = run
     found = [json.loads((inputs[f"evaluate/{m}"] / "metrics.json").read_text()) for m in ("base", "r1_zero", "r1")]
     base, zero, r1 = (metrics["sums/pass_at_1"] for metrics in found)
-    assert f"pass@1 on sums: base {base:.2f} \u2192 R1-Zero {zero:.2f} \u2192 R1 {r1:.2f}" in page
+    line = page[page.index("pass@1 on sums: Base") :]
+    line = line[: line.index("<")]
+    assert line.startswith(f"pass@1 on sums: Base {base:.2f} \u2192 R1-Zero {zero:.2f} \u2192 Dev1 ")
+    assert line.endswith(f" \u2192 R1 {r1:.2f}")
 
 
 def test_the_page_says_what_every_part_must_say(run, page):
@@ -136,8 +142,10 @@ def test_the_page_says_what_every_part_must_say(run, page):
     text = re.sub(r"\s+", " ", " ".join(Reader(page).text))
     for wanted in ("77.9", "59.0", "15.6", "table 3", "other tasks and another scale", "only the shape"):
         assert wanted in text
-    for reason in notes["champion"]["reasons"]:
-        assert reason in text
+    for champion in notes["champions"]:
+        assert champion["model"] in text
+        for reason in champion["reasons"]:
+            assert reason in text
     for stage in notes["stages"]:
         assert stage["fingerprint"] in text
         assert stage["uri"] in text
@@ -156,11 +164,13 @@ def test_what_a_model_wrote_is_text_and_never_markup(tmp_path):
     inputs = {f"evaluate/{m}": evaluation(tmp_path / m, m, problems=4, say=evil) for m in ("base", "r1")}
     notes = {
         "run": evil,
-        "preset": evil,
+        "recipe": evil,
         "description": evil,
+        "titles": {"base": evil, "r1": evil},
+        "main_line": ["base", "r1"],
+        "starts": {"base": "base", "r1": "base"},
         "seed": 0,
-        "started": None,
-        "champion": None,
+        "champions": [],
         "stages": [],
     }
     write_report(inputs, notes, tmp_path / "report.html")
@@ -174,27 +184,73 @@ def test_what_a_model_wrote_is_text_and_never_markup(tmp_path):
     "stages",
     [
         [],
-        ["curate"],
-        ["curate", "base", "r1_zero", "evaluate/base", "evaluate/r1_zero"],
+        ["problems"],
+        ["general", "problems", "base", "r1_zero", "evaluate/base", "evaluate/r1_zero"],
         ["evaluate/student_rl"],
         ["evaluate/distilled", "evaluate/student_rl"],
-        ["dev1", "reject"],
+        ["dev1", "teaching"],
         ["r1", "evaluate/r1"],
     ],
 )
 def test_stages_that_are_not_there_are_left_out(run, tmp_path, stages):
-    inputs, _ = run
-    write_report({stage: inputs[stage] for stage in stages}, {}, tmp_path / "report.html")
+    inputs, notes = run
+    notes = notes | {"stages": [stage for stage in notes["stages"] if stage["name"] in stages]}
+    write_report({stage: inputs[stage] for stage in stages}, notes, tmp_path / "report.html")
     ids = Reader((tmp_path / "report.html").read_text()).ids
-    assert ("data" in ids) == ("curate" in stages)
+    assert ("data" in ids) == ("problems" in stages)
+    assert ("selection" in ids) == ("teaching" in stages)
+    assert ("rivals" in ids) == any(stage.endswith(("distilled", "student_rl")) for stage in stages)
     assert ("stages" in ids) == any(stage.startswith("evaluate/") for stage in stages)
 
 
-@pytest.mark.parametrize("left_out", ["curate", "r1", "evaluate/base", "evaluate/r1", "evaluate/distilled", "reject"])
+@pytest.mark.parametrize(
+    "left_out", ["problems", "r1", "evaluate/base", "evaluate/r1", "evaluate/distilled", "teaching"]
+)
 def test_one_missing_stage_leaves_the_rest(run, tmp_path, left_out):
     inputs, notes = run
     write_report({k: v for k, v in inputs.items() if k != left_out}, notes, tmp_path / "report.html")
     assert "origin" in Reader((tmp_path / "report.html").read_text()).ids
+
+
+def test_a_run_without_notes_has_a_page_too(run, tmp_path):
+    inputs, _ = run
+    write_report(inputs, {}, tmp_path / "report.html")
+    assert "stages" in Reader((tmp_path / "report.html").read_text()).ids
+
+
+def test_every_dataset_has_a_part_and_so_has_what_its_rows_still_meet(page):
+    text = re.sub(r"\s+", " ", " ".join(Reader(page).text))
+    data = text[text.index(" Training data ") : text.index(" Rejection sampling SFT data ")]
+    assert data.index(" problems What became") < data.index(" general What became")
+    assert "strings 2 of 96 variant 2 strings-string-3-00000, strings-string-4-00001" in data
+    assert "pass@1 on the problems that no training row meets" in data
+    assert "strings without 2" in data
+    assert "sums without" not in data
+
+
+def test_the_clean_share_is_that_of_the_other_problems(run):
+    inputs, notes = run
+    names = names_of(notes)
+    evaluations = {"r1": inputs["evaluate/r1"]}
+    table = clean_table(evaluations, [inputs["problems"], inputs["general"]], names)
+    met = {"strings-string-3-00000", "strings-string-4-00001"}
+    means = problem_means(inputs["evaluate/r1"], "strings")
+    clean = [share for problem, share in means.items() if problem not in met]
+    assert len(means) - len(clean) == 2
+    [(name, [cell])] = table["rows"]
+    assert name == "R1"
+    assert cell.startswith(f"{sum(clean) / len(clean):.3f} (")
+    assert clean_table(evaluations, [inputs["problems"]], names) is None
+
+
+def test_without_the_paper_s_stages_there_is_no_paper_s_table(run, tmp_path):
+    inputs, notes = run
+    chosen = {"evaluate/base": inputs["evaluate/base"], "evaluate/mine": inputs["evaluate/r1"]}
+    own = {"main_line": ["base", "mine"], "starts": {"base": "base", "mine": "base"}}
+    write_report(chosen, notes | own, tmp_path / "report.html")
+    text = " ".join(Reader((tmp_path / "report.html").read_text()).text)
+    assert "The same stages in the paper" not in text
+    assert "MATH-500" not in text
 
 
 def test_the_waterfall_adds_up():

@@ -12,6 +12,7 @@ from r1flow.components.core.models import BUILTIN
 from r1flow.components.core.rollout import Group, Rollout
 from r1flow.components.evals.report import rollouts
 from r1flow.components.evals.report.aha import address
+from r1flow.components.evals.report.names import Names
 from r1flow.components.evals.report.rollouts import browse, dump, pieces
 from r1flow.components.store.rollouts import lake
 from tests.components.evals.test_aha_counts import group, rollout
@@ -44,7 +45,7 @@ def lake_of(directory: Path, steps: int, said: str = "1", problems: int = 10) ->
 
 def test_a_sample_holds_the_first_and_the_last_step_and_whatever_is_wanted(tmp_path: Path) -> None:
     inputs = {"r1_zero": lake_of(tmp_path, 50)}
-    (found,) = browse(inputs, ["r1_zero"], {"r1_zero": {(13, "p7")}})
+    (found,) = browse(inputs, {}, {"r1_zero": {(13, "p7")}}, Names())
     steps = sorted({entry["step"] for entry in found["groups"]})
     assert (steps[0], steps[-1], 13 in steps) == (1, 50, True)
     assert len(found["groups"]) == rollouts.STEPS * rollouts.GROUPS + 1
@@ -52,18 +53,29 @@ def test_a_sample_holds_the_first_and_the_last_step_and_whatever_is_wanted(tmp_p
     assert [len(entry["completions"]) for entry in found["groups"]] == [2] * len(found["groups"])
 
 
+def test_a_group_shows_the_problem_of_its_own_dataset(tmp_path: Path) -> None:
+    row = {"id": "p0", "prompt": "How many?", "answer": "1", "level": 3}
+    (tmp_path / "train.jsonl").write_text(json.dumps(row) + "\n")
+    inputs = {name: lake_of(tmp_path / name, 1, problems=1) for name in ("a", "b")}
+    known, unknown = browse(inputs, {"a": tmp_path}, {}, Names({"a": "First"}))
+    assert (known["name"], unknown["name"]) == ("First", "b")
+    [(asked, gold, level)] = [(group["prompt"], group["gold"], group["level"]) for group in known["groups"]]
+    assert (asked, gold, level) == ("How many?", "1", 3)
+    assert unknown["groups"][0]["gold"] == ""
+
+
 def test_what_does_not_fit_is_left_out_and_what_is_wanted_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rollouts, "MAX_BYTES", 3000)
     inputs = {"r1_zero": lake_of(tmp_path, 50)}
-    (found,) = browse(inputs, ["r1_zero"], {"r1_zero": {(13, "p7")}})
+    (found,) = browse(inputs, {}, {"r1_zero": {(13, "p7")}}, Names())
     assert len(dump(found["groups"])) < 3500
     assert (13, "p7") in {(entry["step"], entry["problem"]) for entry in found["groups"]}
 
 
 def test_a_long_completion_is_shortened_and_says_so(tmp_path: Path) -> None:
-    (found,) = browse({"r1": lake_of(tmp_path, 1, said="ab" * 5000, problems=1)}, ["r1"], {})
+    (found,) = browse({"r1": lake_of(tmp_path, 1, said="ab" * 5000, problems=1)}, {}, {}, Names())
     (text,) = found["groups"][0]["completions"][0]["text"]
     assert "characters left out" in text
     assert len(text) < 4 * (rollouts.HEAD + rollouts.TAIL) + 100
@@ -99,7 +111,7 @@ def test_the_stages_tokenizer_tells_tokens_apart(tmp_path: Path) -> None:
     one = rollout("p", 0, text, True)
     made = Rollout(**{**vars(one), "ids": ids, "logprobs": (-0.25,) * len(ids)})
     lake.write_shard(tmp_path / "lake" / lake.shard_name(1, 1), [(1, [Group((made,), (0.5,))])])
-    (found,) = browse({"r1": tmp_path}, ["r1"], {})
+    (found,) = browse({"r1": tmp_path}, {}, {}, Names())
     (completion,) = found["groups"][0]["completions"]
     assert "".join(completion["text"]) == text
     assert "wait" in completion["text"]

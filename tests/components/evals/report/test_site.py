@@ -35,8 +35,8 @@ def put(store: LocalStore, folder: Path, kind: str, fingerprint: str, body: str,
 @pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
     store = LocalStore(tmp_path / "store")
-    put(store, tmp_path, "report", "a" * 64, "<p>first</p>", preset="tiny", started=1.0)
-    put(store, tmp_path, "report", "b" * 64, "<p>second</p>", preset="<script>x</script>", started=2.0)
+    put(store, tmp_path, "report", "a" * 64, "<p>first</p>", recipe="tiny", started=1.0)
+    put(store, tmp_path, "report", "b" * 64, "<p>second</p>", preset="<script>x</script>", started=2.0)  # before 0.2
     put(store, tmp_path, "model", "c" * 64, "not a report")
     return store
 

@@ -90,9 +90,9 @@ def test_a_certificate_is_the_same_again_whatever_the_threads_and_changes_with_a
 def test_tags_and_examples_are_short_plain_text():
     certificate = certify(broken_verifiers.always_one, "exact")
     tags = certificate.tags()
-    assert tags["firewall.exact"] == "failed"
-    assert tags["firewall.exact.digest"] == certificate.digest
-    assert tags["firewall.exact.equivalent"] == "80/80"
+    assert tags["certificate.exact"] == "failed"
+    assert tags["certificate.exact.digest"] == certificate.digest
+    assert tags["certificate.exact.equivalent"] == "80/80"
     for result in certificate.families:
         for failure in result.worst:
             assert len(failure.completion) < 2000

@@ -83,13 +83,13 @@ def test_collected_cases_agree_and_no_tier_is_behind_math_verify(capsys: pytest.
         theirs = False if hostile else math_verify_alone(case)  # granted to it: it would not come back
         result = (ours(case) == case["expected"], theirs == case["expected"])
         agreed.setdefault(case["tier"], []).append(result)
-    figures = {tier: (sum(a for a, _ in both), sum(b for _, b in both), len(both)) for tier, both in agreed.items()}
+    metrics = {tier: (sum(a for a, _ in both), sum(b for _, b in both), len(both)) for tier, both in agreed.items()}
     with capsys.disabled():
-        print("\nagreements (r1flow, math-verify, rows):", figures)
-    assert figures["core"][0] == figures["core"][2]
-    assert figures["robust"][0] >= 0.97 * figures["robust"][2]
-    assert all(mine >= theirs for tier, (mine, theirs, _) in figures.items() if tier != "disputed")
-    assert figures["convention"][0] >= 0.65 * figures["convention"][2]
+        print("\nagreements (r1flow, math-verify, rows):", metrics)
+    assert metrics["core"][0] == metrics["core"][2]
+    assert metrics["robust"][0] >= 0.97 * metrics["robust"][2]
+    assert all(mine >= theirs for tier, (mine, theirs, _) in metrics.items() if tier != "disputed")
+    assert metrics["convention"][0] >= 0.65 * metrics["convention"][2]
 
 
 @here

@@ -98,7 +98,7 @@ def test_each_end_of_a_worker_has_its_verdict(obedient: ScoringPool, tmp_path: P
         "fine again": Verdict.CORRECT,
     }
     batch = obedient.submit([job(act) for act in expected])
-    scores = batch.result(60)
+    scores = batch.result(240)
     assert verdicts(scores) == list(expected.values())
     assert scores[3].detail == "crashed the verifier (signal 11)"
     assert "puzzled" in (scores[7].detail or "")

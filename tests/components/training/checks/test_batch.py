@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from r1flow.components.programs.grpo import loss
+from r1flow.components.programs.rl import loss
 from r1flow.components.training.checks.batch import GROUP, LONGEST, SIZE, batch_for, draw_rollouts, exact_logprobs
 from r1flow.components.training.checks.cases import settings
 from r1flow.components.training.checks.gradient import exact_model

@@ -15,23 +15,23 @@ RANKS = [
 
 @pytest.fixture(scope="module", params=RANKS)
 def found(request, tmp_path_factory):
-    """All figures of one start: importing DeepSpeed takes longer than what is tested."""
+    """All metrics of one start: importing DeepSpeed takes longer than what is tested."""
     work = tmp_path_factory.mktemp(f"ranks-{request.param}")
     spec = {"ranks": request.param, "work": str(work)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
-        figures = run_program("tests.fakes.zero_program", spec, work=work / "keeper", server=None, timeout_s=300)
-    return figures | {"ranks": request.param}
+        metrics = run_program("tests.fakes.zero_program", spec, work=work / "keeper", server=None, timeout_s=300)
+    return metrics | {"ranks": request.param}
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_three_steps_equal_the_single_engines(found, stage):
-    figures = found[f"zero {stage}"]
+    metrics = found[f"zero {stage}"]
     exact = 1e-6 if found["ranks"] == 1 and stage == 0 else 1e-5
-    assert figures["weights"] <= exact
-    assert figures["moments"] <= exact
-    assert figures["norms"] <= 1e-6
-    assert figures["counters"] == [3.0]
+    assert metrics["weights"] <= exact
+    assert metrics["moments"] <= exact
+    assert metrics["norms"] <= 1e-6
+    assert metrics["counters"] == [3.0]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -58,9 +58,9 @@ def test_stage_3_really_partitions_the_weights(found):
 
 @pytest.mark.parametrize("stage", STAGES[1:])
 def test_bfloat16_stays_near_the_single_engine_on_fp32_masters(found, stage):
-    figures = found[f"bfloat16 {stage}"]
-    assert 1e-6 < figures["weights"] < 2e-2
-    assert figures["counters"] == [3.0]
+    metrics = found[f"bfloat16 {stage}"]
+    assert 1e-6 < metrics["weights"] < 2e-2
+    assert metrics["counters"] == [3.0]
 
 
 @pytest.mark.parametrize("name", ["checkpointing", "packed"])

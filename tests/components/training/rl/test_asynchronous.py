@@ -148,7 +148,7 @@ def test_the_sampler_works_while_the_trainer_does():
 
 def test_old_rollouts_may_disagree_but_the_first_must_not():
     wrong = make(AsyncTrainer, 1, TransformersSampler(tiny_model(seed=1), eos_id=EOS, pad_id=PAD))
-    wrong.start(0, STEPS)  # without sync, which would have mended it
+    wrong.start(0, STEPS)  # without sync, which would have fixed it
     with pytest.raises(WeightSyncError, match="step 1: trainer and sampler disagree"):
         wrong.step(1)
     history = walk(started(1, max_mismatch=1e-4), [1, 2, 3])

@@ -288,15 +288,15 @@ def test_figures_about_the_values_by_hand():
         Trained(make_rollout([2], [5, EOS], reward=2.0), 0.0),
         Trained(make_rollout([3], [6, EOS], reward=0.0), 0.0),
     ]
-    judged, figures = critic.judge(batch)
+    judged, metrics = critic.judge(batch)
     assert [t.judged.advantages.tolist() for t in judged] == [[2.0, 2.0], [0.0, 0.0]]
     assert [t.advantage for t in judged] == [2.0, 0.0]
-    assert figures == {"value/explained_variance": 0.0, "value/mean": 0.0, "value/return": 1.0}
+    assert metrics == {"value/explained_variance": 0.0, "value/mean": 0.0, "value/return": 1.0}
     with torch.no_grad():
         model.value_head.linear.bias.fill_(1.0)
-    judged, figures = critic.judge(batch)
+    judged, metrics = critic.judge(batch)
     assert [t.judged.advantages.tolist() for t in judged] == [[1.0, 1.0], [-1.0, -1.0]]
-    assert figures == {"value/explained_variance": 0.0, "value/mean": 1.0, "value/return": 1.0}
+    assert metrics == {"value/explained_variance": 0.0, "value/mean": 1.0, "value/return": 1.0}
     assert critic.update(judged)["value/loss"] == pytest.approx(0.5)
 
 

@@ -1,4 +1,4 @@
-"""The doctor: silent on a healthy run, and for each way to go wrong the cause by name, with figures and a mend."""
+"""The doctor: silent on a healthy run, and for each way to go wrong the cause by name, with metrics and a fix."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def history(steps=40, last=WINDOW, **changed):
 
 
 @pytest.mark.parametrize(
-    ("changed", "cause", "evidence", "mend"),
+    ("changed", "cause", "evidence", "fix"),
     [
         ({"groups_without_signal": 0.9}, "groups without signal", "90% of the groups", "too hard"),
         ({"groups_without_signal": 0.9, "pass_at_1": 0.9}, "groups without signal", "pass@1 0.90", "too easy"),
@@ -39,11 +39,11 @@ def history(steps=40, last=WINDOW, **changed):
         ({"pass_at_1": 0.1}, "the policy has forgotten", "pass@1 0.10 after 0.50", "earlier checkpoint"),
     ],
 )
-def test_each_cause_is_named_with_its_figures_and_its_mend(changed, cause, evidence, mend):
+def test_each_cause_is_named_with_its_figures_and_its_mend(changed, cause, evidence, fix):
     findings = diagnose(history(**changed))
     assert [f.cause for f in findings] == [cause]
     assert evidence in findings[0].evidence
-    assert mend in findings[0].mend
+    assert fix in findings[0].fix
     assert str(findings[0]).startswith(f"{cause}: ")
 
 

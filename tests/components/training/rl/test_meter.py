@@ -20,11 +20,11 @@ def test_a_phase_that_comes_twice_is_added_up_and_the_next_step_begins_at_nothin
     for _ in range(2):
         with meter.phase("sample"):
             time.sleep(0.01)
-    figures = meter.figures(GROUPS, frozen_passes=0, idle_moves=False)
-    assert figures["time/step_s"] >= figures["time/sample_s"] >= 0.02
-    assert figures["time/tokens_per_s"] == pytest.approx(5 / figures["time/step_s"])
+    metrics = meter.metrics(GROUPS, frozen_passes=0, idle_moves=False)
+    assert metrics["time/step_s"] >= metrics["time/sample_s"] >= 0.02
+    assert metrics["time/tokens_per_s"] == pytest.approx(5 / metrics["time/step_s"])
     meter.begin()
-    assert "time/sample_s" not in meter.figures(GROUPS, frozen_passes=0, idle_moves=False)
+    assert "time/sample_s" not in meter.metrics(GROUPS, frozen_passes=0, idle_moves=False)
 
 
 @pytest.mark.parametrize(
@@ -33,15 +33,15 @@ def test_a_phase_that_comes_twice_is_added_up_and_the_next_step_begins_at_nothin
 )
 def test_utilisation_is_needed_operations_over_seconds_and_peak_rate(idle_moves, frozen, flops):
     model = tiny_model()
-    figures = Meter(model).figures(GROUPS, frozen_passes=frozen, idle_moves=idle_moves)
+    metrics = Meter(model).metrics(GROUPS, frozen_passes=frozen, idle_moves=idle_moves)
     peak = machine.peak_flops(model.device, model.dtype)
-    assert figures["time/mfu"] == pytest.approx(flops / (figures["time/step_s"] * peak))
+    assert metrics["time/mfu"] == pytest.approx(flops / (metrics["time/step_s"] * peak))
 
 
 def test_everything_that_the_machine_decides_can_be_told_by_its_name():
     meter = Meter(tiny_model())
     with meter.phase("update"):
         pass
-    figures = meter.figures(GROUPS, frozen_passes=0, idle_moves=False)
-    assert figures["memory/peak_gib"] > 0.01
-    assert reproducible(figures | {"loss": 1.0}) == {"loss": 1.0}
+    metrics = meter.metrics(GROUPS, frozen_passes=0, idle_moves=False)
+    assert metrics["memory/peak_gib"] > 0.01
+    assert reproducible(metrics | {"loss": 1.0}) == {"loss": 1.0}

@@ -1,0 +1,65 @@
+"""Start models, and what goes with a model wherever it is used: its prompt and its language."""
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from r1flow.components.core.errors import ConfigError
+from r1flow.components.core.languages import language_code
+from r1flow.components.recipe.section import Count, Section
+
+
+class ModelShape(Section):
+    """What a decoder's size follows from; lets `r1 plan` count parameters without the weights."""
+
+    family: Literal["qwen2", "qwen3"]
+    vocab_size: Count
+    hidden_size: Count
+    intermediate_size: Count
+    num_layers: Count
+    num_heads: Count
+    num_kv_heads: Count
+    head_dim: Count
+    tied_embeddings: bool
+
+
+class PromptConfig(Section):
+    """How a problem becomes a prompt, and what a well-formed completion looks like."""
+
+    template: str = "r1_zero"
+    """A file of components/data/templates, or `tokenizer` for the model's own chat template."""
+    format: Literal["think", "think_answer", "think_answer_strict"] = "think_answer"
+
+
+class LanguageConfig(Section):
+    """The language thoughts should be in: a natural language, or one of two alphabets."""
+
+    target: str = "en"
+    """A language tag such as `en`, `zh` or `pt-BR`, or the characters of the target alphabet when `other` is given."""
+    other: str | None = None
+    reflection_words: tuple[str, ...] = ()
+    """Words that are counted as reflection and belong to no language. Empty = the paper's list."""
+
+    @model_validator(mode="after")
+    def _known(self) -> "LanguageConfig":
+        if self.other is None:
+            try:
+                language_code(self.target)
+            except ConfigError as error:
+                raise ValueError(str(error)) from error
+        return self
+
+
+class ModelConfig(Section):
+    """A start model. Every stage that starts from it inherits its prompt and language, unless it has its own."""
+
+    source: str
+    """`builtin:NAME` (shipped with r1flow), a model directory, a hub id, or an artifact (`rl/0123abcd`, as `r1 ls` shows it)."""
+    revision: str | None = None
+    """Commit of a hub id."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    shape: ModelShape | None = None
+    title: str = ""
+    """How tables call it."""
+    prompt: PromptConfig = PromptConfig()
+    language: LanguageConfig = LanguageConfig()
