@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from r1flow.components.core.errors import ConfigError
 from r1flow.components.core.params import flatten
 from r1flow.components.core.spool import SpoolRow
 from r1flow.components.costs.bill import Spent
@@ -170,7 +171,7 @@ def current_session() -> Session:
     """The session of the run that this task belongs to."""
     session = _current.get()
     if session is None:
-        raise RuntimeError("no session: call flows through `r1 run`, or inside tasks.session.session(recipe)")
+        raise RuntimeError("no session: call flows through `r1 run`, or inside r1flow.tasks.session.session(recipe)")
     return session
 
 
@@ -186,9 +187,12 @@ def session(
     """The run's session: the one that is open, else a new one that ends with this block.
 
     Checks that the store can be written before anything is computed; a run that ends well leaves its summary there.
+    ConfigError where the open one is of another recipe: its stages would not be found.
     ``sweep``: the tracking run of which this one is a point.
     """
     if (opened := _current.get()) is not None:
+        if recipe != opened.recipe:
+            raise ConfigError(f"a run of {opened.recipe.name} is open, and this is another recipe; run it by itself")
         with _stopping(opened):
             yield opened
         return

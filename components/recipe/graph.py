@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from r1flow.components.core.errors import ConfigError
 from r1flow.components.recipe.kinds import IMPLIED, STAGES, Kind, kind_of
 from r1flow.components.recipe.references import Gives, Named, named_in, with_roles
 from r1flow.components.recipe.stages import RlStage, SelectStage, Stage
@@ -112,11 +113,14 @@ class Graph:
         ]
 
     def only(self, names: Iterable[str]) -> "Graph":
-        """``names`` with what they need, and the evaluations of those that are models; nothing is promoted."""
+        """``names`` with what they need, and the evaluations of those that are models; nothing is promoted.
+
+        ConfigError for a name that no node has.
+        """
         chosen = list(names)
         for name in chosen:
             if name not in self.nodes:
-                raise ValueError(f"there is no stage {name!r}; {_nearest(name, self.nodes)}")
+                raise ConfigError(f"there is no stage {name!r}; {_nearest(name, self.nodes)}")
         evaluations = [
             node.name
             for node in self.nodes.values()

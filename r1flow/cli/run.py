@@ -81,5 +81,5 @@ def prefect_api(settings: Settings) -> Iterator[bool]:
 def _graph(recipe: Recipe, only: Sequence[str]) -> Graph:
     try:
         return recipe.graph.only(only) if only else recipe.graph
-    except ValueError as error:
+    except ConfigError as error:
         raise ConfigError(f"--only: {error}") from error

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from r1flow.components.core.errors import ConfigError
 from r1flow.components.recipe.graph import ADDRESS, RESERVED
 from r1flow.components.recipe.models import LanguageConfig, PromptConfig
 from r1flow.components.recipe.presets import load_recipe, make_recipe, preset_names
@@ -122,7 +123,7 @@ def test_a_part_of_the_graph_has_what_it_needs_its_evaluations_and_no_promotion(
     assert part.promoted == ()
     assert set(graph.only(["problems"]).nodes) == {"suites", "problems"}
     assert set(graph.only(["evaluate/base"]).nodes) == {"suites", "base", "evaluate/base"}
-    with pytest.raises(ValueError, match=r"there is no stage 'dev9'; did you mean dev\d\?"):
+    with pytest.raises(ConfigError, match=r"there is no stage 'dev9'; did you mean dev\d\?"):
         graph.only(["dev9"])
 
 
