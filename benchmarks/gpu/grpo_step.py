@@ -6,7 +6,7 @@ torch and transformers are all it needs; TRL is run after r1flow where it can be
 their full length on both sides, since the end token lies outside the vocabulary; the reward differs within every group. The first
 step of either side is not counted.
 
-MFU = (F_sampled + 3 F_trained) / (seconds x peak). F is a forward pass as :mod:`components.training.rl.flops` counts it:
+MFU = (F_sampled + 3 F_trained) / (seconds x peak). F is a forward pass as :mod:`r1flow.components.training.rl.flops` counts it:
 prompts once per group, head at completion tokens alone, causal attention. Nothing that is computed twice counts twice.
 ``peak`` is the card's for dense bfloat16 from a table (H100, H200, A100) unless ``--peak`` says otherwise; without either
 there is no MFU. Per phase: sampling is F_sampled, the update 3 F_trained.

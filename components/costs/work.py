@@ -63,7 +63,7 @@ class Work:
 
 
 def cost(model: Decoder) -> Cost:
-    """The decoder as :mod:`components.training.rl.flops` counts it."""
+    """The decoder as :mod:`r1flow.components.training.rl.flops` counts it."""
     return Cost(model.body, model.head, model.layers * model.queries)
 
 

@@ -37,9 +37,9 @@ logger = logging.getLogger(__name__)
 class Server:
     """A command and how to tell that it serves.
 
-    ``ready`` is an address for :func:`components.processes.probe.answers`; without one the command is a job, which is done when
-    it has ended with code 0. ``environment`` is all that the command sees. ``gently`` asks it to end, and with None SIGTERM its
-    whole tree; SIGKILL follows after ``grace_s``.
+    ``ready`` is an address for :func:`r1flow.components.processes.probe.answers`; without one the command is a job,
+    which is done when it has ended with code 0. ``environment`` is all that the command sees. ``gently`` asks it to
+    end, and with None SIGTERM its whole tree; SIGKILL follows after ``grace_s``.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """The table of kinds: of everything that is computed its settings, its program, what it takes and gives.
 
 Flows, plan, bill, report, gate and lineage read this table and the recipe; none of them knows a stage's name. What a kind
-takes stands in the annotations of its settings (:mod:`components.recipe.references`).
+takes stands in the annotations of its settings (:mod:`r1flow.components.recipe.references`).
 """
 
 import difflib

@@ -51,7 +51,7 @@ class Recipe(Section):
     """Everything that decides what a run computes.
 
     Models, datasets and stages share one namespace; a stage's name is the only name it has. Fields that name another part
-    are typed, and the graph is read from them (:mod:`components.recipe.graph`).
+    are typed, and the graph is read from them (:mod:`r1flow.components.recipe.graph`).
     """
 
     name: str

@@ -51,8 +51,8 @@ def full_score(completion: str, row: Row) -> Score:
     """The verdict, however long it takes: call it in a process that can be killed.
 
     UNPARSEABLE when the thought is never closed. ``exact``: the text without surrounding white space is the row's
-    answer. ``math`` and ``choice``: ``components.rewards.mathematics``; with ``verifier_args = {tolerance = 0.01}`` a number
-    may be off by that share. ``code``: the row's tests pass.
+    answer. ``math`` and ``choice``: ``r1flow.components.rewards.mathematics``; with ``verifier_args = {tolerance = 0.01}`` a
+    number may be off by that share. ``code``: the row's tests pass.
     """
     answer = answer_of(completion)
     if row.verifier == "code" and row.tests is not None:

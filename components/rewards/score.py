@@ -48,8 +48,8 @@ class Scored:
 class Rules:
     """What is rewarded, in plain values.
 
-    ``weights`` and ``gates``: see :func:`components.rewards.mix.mix`. ``custom``: rewards of one's own by name.
-    ``prefilled``, ``max_tokens`` and ``shaping``: see :class:`components.rewards.base.RewardBatch`.
+    ``weights`` and ``gates``: see :func:`r1flow.components.rewards.mix.mix`. ``custom``: rewards of one's own by name.
+    ``prefilled``, ``max_tokens`` and ``shaping``: see :class:`r1flow.components.rewards.base.RewardBatch`.
     """
 
     weights: Mapping[str, float]

@@ -1,1 +1,1 @@
-"""Samplers generate completions. All of them speak the protocol in :mod:`components.sampling.base`."""
+"""Samplers generate completions. All of them speak the protocol in :mod:`r1flow.components.sampling.base`."""

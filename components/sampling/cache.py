@@ -91,7 +91,7 @@ class SharedPast:
     """Keys and values of a decode loop in which many rows continue one prompt: the prompt's stand there once.
 
     A step's queries of all rows of a prompt meet its keys in one matrix product, and their own tokens' in another;
-    ``attend`` (see :mod:`components.core.attention`) puts both under one softmax.
+    ``attend`` (see :mod:`r1flow.components.core.attention`) puts both under one softmax.
 
     ``prefill`` holds ``prompts`` (left-padded to one width, ``pads`` columns each); ``row_of`` (rows,) names each row's.
     """

@@ -68,7 +68,7 @@ class RemoteSampler:
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, *, finished: Finished | None = None
     ) -> list[Completion]:
-        """See :class:`components.sampling.base.Sampler`; what the sampler raises there is raised here."""
+        """See :class:`r1flow.components.sampling.base.Sampler`; what the sampler raises there is raised here."""
         asked, answered = self._new("requests.parquet"), self._new("completions.parquet")
         write_requests(asked, requests)
         order = {"do": "generate", "requests": asked.name, "completions": answered.name, "sampling": asdict(sampling)}

@@ -1,7 +1,7 @@
 """The sampler's own process: ``python -m r1flow.components.sampling.server FD WORK`` with ``WORK/spec.json``.
 
 Orders and answers are JSON lines on the inherited socket FD; weights, requests and completions are files in WORK
-(:mod:`components.sampling.exchange`). Its standard input is the lifeline: end of file there ends the process at once,
+(:mod:`r1flow.components.sampling.exchange`). Its standard input is the lifeline: end of file there ends the process at once,
 in the middle of a batch too.
 """
 

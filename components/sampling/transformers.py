@@ -2,7 +2,7 @@
 
 * A prompt that stands in several requests (the G samples of a group) is computed and kept once.
 * Rows that have ended leave the batch as soon as a quarter of it has ended.
-* On a CUDA device a decode step is captured as a graph (:mod:`components.sampling.graph`); there rows leave less eagerly.
+* On a CUDA device a decode step is captured as a graph (:mod:`r1flow.components.sampling.graph`); there rows leave less eagerly.
 * Every sample draws from uniforms of its own seed, so its tokens depend on nothing but prompt, weights and seed (up to
   floating-point rounding between batch shapes).
 """

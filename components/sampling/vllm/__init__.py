@@ -4,7 +4,7 @@ Installed by ``make cpu``; nothing outside this package imports vllm. What an en
 follows:
 
 * It makes this process a ``torch.distributed`` world of one. A trainer that is one of several ranks, or that starts
-  DeepSpeed here, needs the sampler in a process of its own (:mod:`components.sampling.remote`).
+  DeepSpeed here, needs the sampler in a process of its own (:mod:`r1flow.components.sampling.remote`).
 * It binds the process's memory to a NUMA node (``MEMBIND``). Closing an engine ends that world for every other one here:
   one at a time.
 """

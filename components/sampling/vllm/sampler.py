@@ -72,7 +72,7 @@ class VllmSampler:
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, *, finished: Finished | None = None
     ) -> list[Completion]:
-        """See :class:`components.sampling.base.Sampler`. Raises :class:`ConfigError` for what vLLM would alter."""
+        """See :class:`r1flow.components.sampling.base.Sampler`. Raises :class:`ConfigError` for what vLLM would alter."""
         self._check(requests, sampling)
         self._wake()
         completions: dict[int, Completion] = {}

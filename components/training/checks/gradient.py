@@ -1,8 +1,8 @@
 """The gradient proof: what reaches the optimizer is the batch's gradient, however the batch was cut, packed and dealt out.
 
 ``||g' - g|| / ||g|| <= 1e-5`` over all parameters. g is computed in float64, in one process, one completion at a time by
-the model's own logits; g' is what AdamW is given after :func:`components.training.rl.update.update_policy` in float32. With
-``beta_1 = 0`` AdamW's first moment *is* that gradient, so it is read from the optimizer's state: the same way for every
+the model's own logits; g' is what AdamW is given after :func:`r1flow.components.training.rl.update.update_policy` in float32.
+With ``beta_1 = 0`` AdamW's first moment *is* that gradient, so it is read from the optimizer's state: the same way for every
 engine and ZeRO stage, behind all scaling and communication. A learning rate of 0 leaves the weights alone.
 """
 

@@ -31,7 +31,7 @@ PROGRAM = "r1flow.components.programs.prove_resume"
 CHECKPOINTS = "checkpoints/rl/proof"
 STEPS, EVERY = 6, 2
 KILLS = (("sampling", 2), ("scoring", 3), ("step", 4), ("checkpoint", 4), ("weight sync", 5))
-"""Points of :mod:`components.training.checks.kill` and the step in which each comes, in this order."""
+"""Points of :mod:`r1flow.components.training.checks.kill` and the step in which each comes, in this order."""
 
 
 @dataclass(frozen=True)

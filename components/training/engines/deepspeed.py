@@ -1,4 +1,5 @@
-"""Many ranks as one engine: DeepSpeed's ZeRO 0 to 3 behind :class:`components.training.engines.single.SingleEngine`'s interface.
+"""Many ranks as one engine: DeepSpeed's ZeRO 0 to 3 behind the interface of
+:class:`r1flow.components.training.engines.single.SingleEngine`.
 
 Scaling. Losses are divided by denominators of the whole batch, so the gradient of a step is the *sum* over micro-batches
 and ranks. DeepSpeed averages over both; here its averages are undone: ``backward`` multiplies the loss by the number of
@@ -6,7 +7,7 @@ ranks (exact for powers of two) and asks for no division by accumulation steps, 
 ``managed_gradient_accumulation = false`` lets ``step`` alone mark the end of a step, after any number of backward passes.
 
 Collectives. Under ZeRO 2 and 3 ``backward`` communicates, under ZeRO 3 ``forward`` too: every rank calls them equally
-often (:func:`components.training.engines.ranks.turns` gives each rank its micro-batches, fillers included).
+often (:func:`r1flow.components.training.engines.ranks.turns` gives each rank its micro-batches, fillers included).
 """
 
 import logging
@@ -81,7 +82,9 @@ class Zero:
 
 
 class DeepSpeedEngine:
-    """AdamW over ``model`` on all ranks of :func:`components.training.engines.ranks.join`; the parameters are SingleEngine's.
+    """AdamW over ``model`` on the ranks of :func:`r1flow.components.training.engines.ranks.join`.
+
+    The parameters are SingleEngine's.
 
     ``model`` lies on this rank's device and holds the same weights on every rank. Under stage 3 its parameters are empty
     outside of ``forward``: use ``full_parameters``.

@@ -157,7 +157,7 @@ def turns(lengths: Sequence[int], micro_tokens: int, *, rank: int, world: int) -
     rounds is what the fewest micro-batches need; then the token budget is lowered as far as that number allows, which
     balances tokens over ranks and rounds. A rank without a micro-batch in some round repeats the shortest row as filler.
 
-    On one rank it is :func:`components.core.batching.micro_batches` unchanged.
+    On one rank it is :func:`r1flow.components.core.batching.micro_batches` unchanged.
 
     >>> [[(t.rows, t.counts) for t in turns([5, 4, 5], 5, rank=r, world=2)] for r in (0, 1)]
     [[((0,), True), ((1,), True)], [((2,), True), ((1,), False)]]

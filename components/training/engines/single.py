@@ -18,9 +18,9 @@ from r1flow.components.training.engines.masters import masters, publish
 
 
 class SingleEngine:
-    """AdamW over ``model``; ``rate(step)`` gives the learning rate (see :mod:`components.core.schedule`).
+    """AdamW over ``model``; ``rate(step)`` gives the learning rate (see :mod:`r1flow.components.core.schedule`).
 
-    A bfloat16 model is stepped through float32 masters (:mod:`components.training.engines.masters`), in CPU memory
+    A bfloat16 model is stepped through float32 masters (:mod:`r1flow.components.training.engines.masters`), in CPU memory
     with ``offload``.
     """
 

@@ -1,7 +1,7 @@
 """A trainer's whole state as safetensors and JSON, so that a killed run goes on bit for bit.
 
 No generator state is kept, because none exists: every random number is a function of (seed, purpose, step), see
-:mod:`components.core.seeds`.
+:mod:`r1flow.components.core.seeds`.
 """
 
 import json

@@ -19,7 +19,7 @@ def batch_advantages(groups: Sequence[Sequence[float | None]], method: Advantage
     ``group_std`` and ``mean``: :func:`group_advantages` with and without its scale. ``batch_std``: the group's mean taken
     off, divided by the deviation of all rewards of the batch (REINFORCE++-baseline, arXiv 2501.03262; TRL's
     ``scale_rewards="batch"``), so that an easy or a hard group is not blown up. ``leave_one_out``: :func:`leave_one_out`.
-    ``gae``: zeros, for PPO's value model gives every token its own (:mod:`components.training.rl.critic`).
+    ``gae``: zeros, for PPO's value model gives every token its own (:mod:`r1flow.components.training.rl.critic`).
 
     >>> batch_advantages([[1.0, 0.0], [1.0, 1.0]], "mean")
     [[0.5, -0.5], [0.0, 0.0]]

@@ -9,7 +9,7 @@ needs and adds the next order after its update::
              sampler     1 by 0 | 2 by 0   | load 1, 3 by 1    | load 2, 4 by 2 ...
 
 The thread takes part in no collective: each rank's samples that rank's share, and the shares are gathered when the main
-thread takes the step. The objective for such data is the decoupled one: see :mod:`components.training.rl.loss`.
+thread takes the step. The objective for such data is the decoupled one: see :mod:`r1flow.components.training.rl.loss`.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """PPO's critic: a value model that judges a batch token by token and then learns from it.
 
-The formulas are in :mod:`components.training.rl.ppo`; here they meet the batch: values are computed once, before any update, and
-hold for all mini-batches.
+The formulas are in :mod:`r1flow.components.training.rl.ppo`; here they meet the batch: values are computed once, before any
+update, and hold for all mini-batches.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from r1flow.components.training.rl.value_model import completion_values
 
 @dataclass(frozen=True)
 class Ppo:
-    """The plain numbers; what they mean: :class:`components.recipe.ppo.PpoConfig`. ``kl_weight`` is beta in the reward."""
+    """The plain numbers; what they mean: :class:`r1flow.components.recipe.ppo.PpoConfig`. ``kl_weight`` is beta in the reward."""
 
     gamma: float = 1.0
     lam: float = 1.0

@@ -136,7 +136,7 @@ class Layout:
         )
 
     def attend(self, module: Module, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
-        """See :mod:`components.core.attention`; prompts among themselves, completions over prompt and themselves."""
+        """See :mod:`r1flow.components.core.attention`; prompts among themselves, completions over prompt and themselves."""
         q, k, v = (t[0].transpose(0, 1) for t in (query, key, value))
         if q.is_cuda and q.shape[1] != k.shape[1]:  # masked and grouped has one kernel there: it writes out all scores
             k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], dim=1) for t in (k, v))

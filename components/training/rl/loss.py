@@ -2,7 +2,7 @@
 
 ``L = - sum_t w_t [ c_t S_t - beta D_t + eta H_t ]`` with the surrogate S (:func:`clipped_surrogate`,
 :func:`capped_policy_gradient`), the correction c (:func:`correction_weights`), the divergence D of
-:mod:`components.training.rl.kl`, the entropy H and the weights w (:func:`token_weights`).
+:mod:`r1flow.components.training.rl.kl`, the entropy H and the weights w (:func:`token_weights`).
 
 All tensors are flat over completion tokens, shape (N,); ``lengths`` (rows,) says which tokens belong together. An
 ``advantage`` repeats its completion's value. The terms are what is to be *maximised* per token; what they are divided by

@@ -55,7 +55,7 @@ def value_loss(
     """``sum_t w_t max((V_t - R_t)^2, (clip(V_t, V_old_t - c, V_old_t + c) - R_t)^2) / 2`` and the number of clipped tokens.
 
     The clip keeps a value from running away from the one that made the advantages (arXiv 1707.06347's reference code).
-    ``weight``: :func:`components.training.rl.loss.token_weights`, so that micro-batches add up.
+    ``weight``: :func:`r1flow.components.training.rl.loss.token_weights`, so that micro-batches add up.
     """
     old = old_values.detach()
     plain = (values - returns) ** 2

@@ -1,6 +1,6 @@
 """A policy version on its way to a sampler that is still busy: the weights, and what proves later that they arrived.
 
-The weight-sync proof (:mod:`components.sampling.proof`) has the trainer compute log-probabilities of what the sampler has
+The weight-sync proof (:mod:`r1flow.components.sampling.proof`) has the trainer compute log-probabilities of what the sampler has
 drawn. When the sampler comes to load a version, the trainer has gone on. So the trainer says beforehand which
 log-probability *every* token would have behind the first words of a completion; the sampler then draws one token behind
 each of them, and whichever it draws can be looked up.
@@ -48,7 +48,7 @@ def take_snapshot(engine: Engine, version: int, prompt_ids: Sequence[int], ids: 
 
 def serve_snapshot(sampler: Sampler, snapshot: Snapshot, dtype: torch.dtype) -> WeightProof:
     """Load the snapshot and prove that it is what ``sampler`` serves, in ``dtype``; see
-    :func:`components.sampling.proof.prove_weights`, whose errors it raises."""
+    :func:`r1flow.components.sampling.proof.prove_weights`, whose errors it raises."""
     sampler.load_weights(snapshot.tensors.items(), version=snapshot.version)
     probe = [Request(prefix, seed) for seed, prefix in enumerate(snapshot.prefixes)]
     return prove_by(

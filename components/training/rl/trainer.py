@@ -36,7 +36,7 @@ GRPO = Loss()
 
 @dataclass(frozen=True)
 class Objective:
-    """The plain numbers of a step; what they mean: :class:`components.recipe.grpo.GrpoConfig`."""
+    """The plain numbers of a step; what they mean: :class:`r1flow.components.recipe.grpo.GrpoConfig`."""
 
     sampling: Sampling
     prompts_per_step: int

@@ -22,7 +22,7 @@ OF_THE_BATCH = ("kl", "clip_ratio/low", "clip_ratio/high")
 
 @dataclass(frozen=True)
 class Judged:
-    """What PPO's value model made of a completion, (tokens,) each: see :mod:`components.training.rl.critic`."""
+    """What PPO's value model made of a completion, (tokens,) each: see :mod:`r1flow.components.training.rl.critic`."""
 
     advantages: Tensor
     values: Tensor

@@ -25,7 +25,10 @@ def summed_nll(model: PreTrainedModel, examples: Sequence[Example], *, pad_id: i
 
 
 def packed_nll(model: PreTrainedModel, examples: Sequence[Example]) -> Tensor:
-    """The same sum from one packed row, equal to rounding; ``model`` must take ``attend`` (:mod:`components.core.attention`)."""
+    """The same sum from one packed row, equal to rounding.
+
+    ``model`` must take ``attend`` (:mod:`r1flow.components.core.attention`).
+    """
     documents = Documents.of([e for e in examples if e.num_trained], model.device)
     return _nll(model, packed_hidden(model, documents), documents.targets)
 

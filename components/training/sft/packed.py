@@ -63,7 +63,7 @@ class Documents:
         )
 
     def attend(self, module: Module, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
-        """See :mod:`components.core.attention`; every document over itself."""
+        """See :mod:`r1flow.components.core.attention`; every document over itself."""
         q, k, v = (t[0].transpose(0, 1) for t in (query, key, value))
         grouped = q.shape[1] != k.shape[1]
         parts = []

@@ -25,6 +25,7 @@ from r1flow.components.data.tinyworld.problems import (
     write_step,
 )
 from r1flow.components.evals.stats import cons_at_k, pass_at_1, pass_at_k
+from r1flow.components.programs.evaluate import ANSWERS
 from r1flow.components.recipe.conformance import conformance
 from r1flow.components.recipe.presets import load_recipe
 from r1flow.components.store.rollouts.lake import shard_name, write_shard
@@ -249,29 +250,10 @@ def evaluation(path: Path, model: str, *, problems: int = 24, say: str | None = 
                 row = answer(problem, model, python_rng(1, model, number, sample))
                 row |= {"problem_id": f"{suite}-{skill}-{problem.level}-{number:05d}", "sample": sample}
                 rows.append(row | ({"text": say} if say is not None else {}))
-        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), path / f"{suite}.parquet", compression="zstd")
+        pq.write_table(pa.Table.from_pylist(rows, schema=ANSWERS), path / f"{suite}.parquet", compression="zstd")
         metrics |= {f"{suite}/{key}": value for key, value in _figures(rows, samples).items()}
     (path / "metrics.json").write_text(json.dumps(metrics, indent=1))
     return path
-
-
-SCHEMA = pa.schema(
-    [
-        ("problem_id", pa.string()),
-        ("prompt", pa.string()),
-        ("gold", pa.string()),
-        ("level", pa.int32()),
-        ("sample", pa.int64()),
-        ("text", pa.string()),
-        ("answer", pa.string()),
-        ("verdict", pa.string()),
-        ("language", pa.float64()),
-        ("format_ok", pa.bool_()),
-        ("reflections", pa.int64()),
-        ("num_tokens", pa.int64()),
-        ("finished", pa.bool_()),
-    ]
-)
 
 
 def answer(problem: Problem, model: str, rng: Random) -> dict[str, Any]:
