@@ -4,12 +4,11 @@ Neutral, never a word: code, LaTeX, tags, addresses, numbers, and the names that
 single letters, short names beside an operator or a digit (``2ab``, ``xy = 12``), initials (``ABC``), ``sin`` and units.
 """
 
-import re
-
 import regex
 
-# No part can match inside a failed match of its own, so that the time is linear in the text.
-_NEUTRAL = re.compile(
+# No part can match inside a failed match of its own, so that the time is linear in the text. Not by `re`: Python below 3.11.5
+# fails possessive groups that match (CPython gh-106052).
+_NEUTRAL = regex.compile(
     r"```(?:[^`]|`(?!``))*+```|`[^`\n]*+`"  # code
     r"|\$\$(?:[^$]|\$(?!\$))*+\$\$|\$(?=\S)[^$\n]*(?<=\S)\$(?!\d)"  # display and inline mathematics
     r"|\\\[(?:[^\\]|\\[^\[\]])*+\\\]|\\\((?:[^\\]|\\[^()])*+\\\)"
@@ -20,7 +19,7 @@ _NEUTRAL = re.compile(
     r"|</?[A-Za-z_]+>|https?://[!-;=?-~]+"
 )
 _L = r"A-Za-z\u00c0-\u024f"
-_NAMES = re.compile(
+_NAMES = regex.compile(
     rf"(?<![{_L}])(?=[{_L}])(?:"
     r"(?<![0-9_])[A-Za-z][A-Za-z0-9]*+_\w+"  # identifiers
     rf"|[{_L}]{{1,3}}(?=[\d=+^_/<>]|[ ][=+])|(?:(?<=[\d=+^_/<>])|(?<=[=+][ ]))[{_L}]{{1,3}}(?![{_L}])"
