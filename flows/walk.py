@@ -23,7 +23,7 @@ def walk(graph: Graph, compute: Callable[[str], object], *, parallel: int) -> di
     left = {name: {need for need in node.needs if need in graph.nodes} for name, node in graph.nodes.items()}
     running: dict[Future[object], str] = {}
     failures: dict[str, Exception] = {}
-    with ThreadPoolExecutor(parallel, thread_name_prefix="stage") as threads, _stopping():
+    with ThreadPoolExecutor(parallel, thread_name_prefix="stage") as threads, _cancelled_by_errors():
         while left or running:
             ready = sorted((name for name, needs in left.items() if not needs), key=lambda n: (urgency[n], order[n]))
             for name in ready[: parallel - len(running)]:
@@ -45,7 +45,7 @@ def walk(graph: Graph, compute: Callable[[str], object], *, parallel: int) -> di
 
 
 @contextmanager
-def _stopping() -> Iterator[None]:
+def _cancelled_by_errors() -> Iterator[None]:
     """Whatever leaves the block stops the run: the threads around it end with their stages alone, and are waited for."""
     try:
         yield

@@ -193,7 +193,7 @@ def session(
     if (opened := _current.get()) is not None:
         if recipe != opened.recipe:
             raise ConfigError(f"a run of {opened.recipe.name} is open, and this is another recipe; run it by itself")
-        with _stopping(opened):
+        with _cancelled_by_interrupts(opened):
             yield opened
         return
     settings = settings or Settings()
@@ -221,7 +221,7 @@ def session(
     lease = run_lease(store, run_id, in_prefect)
     try:
         lease.acquire()
-        with _stopping(new):
+        with _cancelled_by_interrupts(new):
             yield new
         new.summary = keep_summary(new)
         status = "FINISHED"
@@ -234,7 +234,7 @@ def session(
 
 
 @contextlib.contextmanager
-def _stopping(running: Session) -> Iterator[None]:
+def _cancelled_by_interrupts(running: Session) -> Iterator[None]:
     """An interrupt, a termination or an exit (no ordinary error) that leaves the block stops every running stage at once.
 
     Prefect waits for the tasks of a flow before it lets the flow end, however it ends.

@@ -1,19 +1,8 @@
-"""From components to one reward: a weighted sum, and the metrics each component is logged with. Pure."""
+"""From components to one reward: a weighted sum. Pure."""
 
-import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 Components = Mapping[str, Sequence[float | None]]
-
-
-@dataclass(frozen=True)
-class ComponentStats:
-    """Mean and sample standard deviation (n-1; 0 below two values) of what was scored, and the share that was not."""
-
-    mean: float | None
-    std: float | None
-    none_rate: float
 
 
 def mix(
@@ -41,12 +30,3 @@ def mix(
             open_ = {name for name in weights if name not in gates or (scored[gates[name]] or 0.0) > 0}
             totals.append(sum(weight * (scored[name] or 0.0) for name, weight in weights.items() if name in open_))
     return totals
-
-
-def component_stats(values: Sequence[float | None]) -> ComponentStats:
-    """Statistics of one component over a batch; mean and std are None when nothing was scored."""
-    scored = [value for value in values if value is not None]
-    none_rate = 1 - len(scored) / len(values) if values else 0.0
-    if not scored:
-        return ComponentStats(None, None, none_rate)
-    return ComponentStats(statistics.fmean(scored), statistics.stdev(scored) if len(scored) > 1 else 0.0, none_rate)

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from r1flow.components.core.errors import ConfigError
+from r1flow.components.recipe.presets import load_recipe
 from r1flow.components.store.artifact import ArtifactRef, all_artifacts, find, verify
 from r1flow.components.store.objects import open_store
 from r1flow.components.tracking.client import find_run
 from r1flow.components.tracking.promotions import promoted_models, promotions
+from r1flow.tasks.session import session
 from tests.conftest import Ran
 from tests.runs import ROOT, ZERO, environment, options, r1, run_recipe, stages
 
@@ -64,15 +66,33 @@ suite = "sums"
 model = "dev1"
 suite = "sums"
 """
-LOADED = """
-import sys
+FOLLOWED = """
+import sys, threading
 from r1flow.cli.main import app
+from r1flow.components.recipe.recipe import Recipe
+
+stops = {}
+
+def look(frame, event, argument):
+    code = frame.f_code
+    if event == "call" and frame.f_globals.get("__name__", "").startswith("r1flow."):
+        taken = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        if any(name not in ("self", "cls") and isinstance(frame.f_locals.get(name), Recipe) for name in taken):
+            stops[f"{frame.f_globals['__name__']}.{code.co_qualname}"] = True
+
+threading.setprofile(look)
+sys.setprofile(look)
 try:
     app()
 except SystemExit as end:
     assert not end.code, end.code
+sys.setprofile(None)
+print("STOPS", *stops)
 print("LOADED", sorted({"torch", "transformers", "vllm", "deepspeed"} & set(sys.modules)))
 """
+"""`r1`, with the recipe followed call by call in every thread, and what the process has loaded at the end."""
+MOST_STOPS = 40
+"""Functions that are handed a whole recipe on the way of a run."""
 
 
 @pytest.fixture
@@ -177,11 +197,11 @@ def test_two_stages_of_one_fingerprint_are_one_artifact_that_is_computed_once(
 
 
 @pytest.mark.parametrize("device", ["cpu", "auto"])
-def test_the_process_of_the_flow_never_loads_torch(home: Path, device: str) -> None:
+def test_the_process_of_the_flow_never_loads_torch_and_hands_the_recipe_to_few(home: Path, device: str) -> None:
     """Everything else is on the store; the report is another one than the shared run's, and is computed."""
     arguments = ["run", ZERO, *options([f"run.device={device}"]), "--json", str(home / "summary.json")]
     done = subprocess.run(
-        [sys.executable, "-c", LOADED, *arguments],
+        [sys.executable, "-c", FOLLOWED, *arguments],
         env=environment(home),
         cwd=ROOT,
         capture_output=True,
@@ -193,7 +213,25 @@ def test_the_process_of_the_flow_never_loads_torch(home: Path, device: str) -> N
     summary: dict[str, Any] = json.loads((home / "summary.json").read_text())
     assert not stages(summary)["report"]["reused"]
     assert [champion["promoted"] for champion in summary["champions"]] == [True]
-    assert done.stdout.splitlines()[-1] == "LOADED []"
+    stops, loaded = done.stdout.splitlines()[-2:]
+    assert loaded == "LOADED []"
+    said, *functions = stops.split()
+    assert said == "STOPS"
+    assert {"r1flow.flows.pipeline._run", "r1flow.tasks.declare.declare"} <= set(functions)
+    assert len(functions) <= MOST_STOPS, functions
+
+
+def test_a_run_that_is_open_takes_no_flow_of_another_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from r1flow.flows.evaluate import evaluate
+
+    monkeypatch.setenv("R1_HOME", str(tmp_path))
+    recipe = load_recipe("smoke", [])
+    with session(recipe) as run:
+        with session(recipe) as same:
+            assert same is run
+        with pytest.raises(ConfigError, match="a run of smoke is open, and this is another recipe; run it by itself"):
+            evaluate.fn("builtin:tiny-base", preset="smoke")
+        assert run.done == {}
 
 
 def test_a_promotion_that_the_recipe_does_not_have_is_refused_with_those_it_has() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from r1flow.components.rewards.mix import ComponentStats, component_stats, mix
+from r1flow.components.rewards.mix import mix
 
 
 def test_totals_are_weighted_sums() -> None:
@@ -26,10 +26,3 @@ def test_a_weight_without_a_component_is_an_error() -> None:
 def test_components_of_unequal_length_are_an_error() -> None:
     with pytest.raises(ValueError, match="zip"):
         mix({"accuracy": [1.0], "format": [1.0, 0.0]}, {"accuracy": 1.0})
-
-
-def test_statistics_leave_out_what_was_not_scored() -> None:
-    assert component_stats([1.0, None, 3.0, None]) == ComponentStats(2.0, 2**0.5, 0.5)
-    assert component_stats([1.0]) == ComponentStats(1.0, 0.0, 0.0)
-    assert component_stats([None]) == ComponentStats(None, None, 1.0)
-    assert component_stats([]) == ComponentStats(None, None, 0.0)
