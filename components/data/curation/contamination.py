@@ -87,8 +87,8 @@ class Matcher:
             by_text.setdefault(text, []).append(place)
         for text, places in by_text.items():
             passage = Passage(texts[text])
-            judged = (self._judge(text // 2, passage, answers[text // 2], place) for place in places)
-            found += [match for match in judged if match is not None]
+            matches = (self._compare(text // 2, passage, answers[text // 2], place) for place in places)
+            found += [match for match in matches if match is not None]
         return _first_of_each(found, self._rules)
 
     def _met(self, row: int, place: int, rule: str, similarity: float, shared: str) -> Match:
@@ -124,7 +124,7 @@ class Matcher:
             text, problem = np.nonzero(counts >= np.maximum(1, least * evaluation.sizes))
             yield from zip((text + begin).tolist(), problem.tolist(), strict=True)
 
-    def _judge(self, row: int, passage: Passage, answer: str, place: int) -> Match | None:
+    def _compare(self, row: int, passage: Passage, answer: str, place: int) -> Match | None:
         """The rule by which a text meets a problem, of those that compare word by word."""
         settings, problem = self._settings, self._evaluation.problems[place]
         share, shared = covered(passage.words, problem.words, settings.ngram)

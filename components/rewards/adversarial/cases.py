@@ -46,7 +46,7 @@ class Specimen:
 
 def text_row(gold: str, verifier: Verifier, prompt: str = "What is the answer?") -> Row:
     """A row without tests. Its id is the same for all, because a verifier has no business with it."""
-    return Row(id="firewall", prompt=prompt, answer=gold, verifier=verifier, source="firewall")
+    return Row(id="adversarial", prompt=prompt, answer=gold, verifier=verifier, source="adversarial")
 
 
 def thought(rng: random.Random, *, inside: str = "", opened: bool = True) -> str:

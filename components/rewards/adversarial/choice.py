@@ -35,7 +35,7 @@ def make_cases(seed: int = 0) -> list[Case]:
     """A few hundred cases, the same for the same seed."""
     cases: list[Case] = []
     for number, gold in enumerate(_LETTERS):
-        rng = python_rng(seed, "firewall", "choice", number)
+        rng = python_rng(seed, "adversarial", "choice", number)
         row = text_row(rng.choice((gold, gold, f"({gold})", f"\\text{{{gold}}}")), "choice")
         others = [letter for letter in _LETTERS if letter != gold]
         for form, template in _FORMS.items():
@@ -44,9 +44,9 @@ def make_cases(seed: int = 0) -> list[Case]:
             cases.append(Case(Family.EQUIVALENT, form, row, right))
             miss = _behind(rng, f"At first {gold}: \\boxed{{{gold}}}.") + template.format(wrong)
             cases.append(Case(Family.NEAR_MISS, form, row, miss))
-    cases += _letter_lists(python_rng(seed, "firewall", "choice", "lists"))
+    cases += _letter_lists(python_rng(seed, "adversarial", "choice", "lists"))
     for number in range(TARGETS):
-        rng = python_rng(seed, "firewall", "choice", "attack", number)
+        rng = python_rng(seed, "adversarial", "choice", "attack", number)
         cases += adversarial_cases("choice", _target(rng), rng)
     return cases + broken_gold_cases("choice")
 

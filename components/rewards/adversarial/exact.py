@@ -12,7 +12,7 @@ def make_cases(seed: int = 0) -> list[Case]:
     """A few hundred cases, the same for the same seed."""
     cases: list[Case] = []
     for number in range(ROUNDS):
-        rng = python_rng(seed, "firewall", "exact", number)
+        rng = python_rng(seed, "adversarial", "exact", number)
         n = rng.randint(10, 9999)
         gold = rng.choice((f"{n}", f"{n} apples", f"x{n}"))
         row = text_row(gold, "exact")
@@ -31,7 +31,7 @@ def make_cases(seed: int = 0) -> list[Case]:
         for name, text in different.items():
             cases.append(Case(Family.NEAR_MISS, name, row, thought(rng, inside=gold) + text))
     for number in range(TARGETS):
-        rng = python_rng(seed, "firewall", "exact", "attack", number)
+        rng = python_rng(seed, "adversarial", "exact", "attack", number)
         gold_number = rng.randint(10, 999)
         others = tuple(str(gold_number + step) for step in range(1, 7))
         target = Target(f"{gold_number}", others, "Which number is it?")

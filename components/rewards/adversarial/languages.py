@@ -42,7 +42,7 @@ def _cases(seed: int, target: str, own: tuple[str, ...], foreign: tuple[str, ...
     row = text_row("5", "math")
     cases: list[Case] = []
     for number in range(ROUNDS):
-        rng = python_rng(seed, "firewall", "language", target, number)
+        rng = python_rng(seed, "adversarial", "language", target, number)
         for family, texts in (
             (Family.EQUIVALENT, _consistent(rng, own)),
             (Family.NEAR_MISS, _mixed(rng, own, foreign)),

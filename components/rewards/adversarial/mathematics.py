@@ -70,10 +70,10 @@ def make_cases(seed: int = 0) -> list[Case]:
     cases: list[Case] = []
     for generator in _GENERATORS:
         for number in range(ROUNDS):
-            rng = python_rng(seed, "firewall", "math", generator.__name__, number)
+            rng = python_rng(seed, "adversarial", "math", generator.__name__, number)
             cases += _specimen_cases(generator(rng), rng)
     for number in range(TARGETS):
-        rng = python_rng(seed, "firewall", "math", "attack", number)
+        rng = python_rng(seed, "adversarial", "math", "attack", number)
         cases += adversarial_cases("math", _target(rng), rng)
     return cases + broken_gold_cases("math")
 

@@ -16,7 +16,7 @@ def make_cases(seed: int = 0) -> list[Case]:
     cases: list[Case] = []
     row = text_row("5", "math")
     for number in range(ROUNDS):
-        rng = python_rng(seed, "firewall", "format", number)
+        rng = python_rng(seed, "adversarial", "format", number)
         t, a = _thought(rng), rng.choice((f"{rng.randint(1, 99)}", "\\boxed{x^2}", "yes, by symmetry"))
         whole = f"<think>\n{t}\n</think>\n<answer>\n{a}\n</answer>"
         cases.append(Case(Family.EQUIVALENT, "whole", row, whole))

@@ -60,7 +60,7 @@ def group_advantages(rewards: Sequence[float | None], *, scale: bool = True) -> 
 def leave_one_out(rewards: Sequence[float | None]) -> list[float]:
     """``A_i = r_i - mean of the others' r``: RLOO (arXiv 2402.14740), an unbiased baseline.
 
-    It is ``n / (n - 1)`` times ``r_i - mean(r)``, n the scored completions. Signal is judged by the rewards, not by these
+    It is ``n / (n - 1)`` times ``r_i - mean(r)``, n the scored completions. Signal is measured in the rewards, not by these
     numbers: one right answer among wrong ones is signal.
 
     >>> leave_one_out([1.0, 0.0, 0.0, None])

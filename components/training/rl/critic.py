@@ -1,4 +1,4 @@
-"""PPO's critic: a value model that judges a batch token by token and then learns from it.
+"""PPO's critic: a value model that estimates a batch token by token and then learns from it.
 
 The formulas are in :mod:`r1flow.components.training.rl.ppo`; here they meet the batch: values are computed once, before any
 update, and hold for all mini-batches.
@@ -16,7 +16,7 @@ from r1flow.components.training.engines.base import Engine
 from r1flow.components.training.rl.frozen import frozen
 from r1flow.components.training.rl.loss import token_weights
 from r1flow.components.training.rl.ppo import gae, token_rewards, value_loss, whiten
-from r1flow.components.training.rl.update import Judged, Trained
+from r1flow.components.training.rl.update import TokenEstimates, Trained
 from r1flow.components.training.rl.value_model import completion_values
 
 
@@ -40,7 +40,7 @@ class Critic:
         self.pad_id = pad_id
         self.micro_tokens = micro_tokens
 
-    def judge(self, batch: Sequence[Trained]) -> tuple[list[Trained], dict[str, float]]:
+    def estimate(self, batch: Sequence[Trained]) -> tuple[list[Trained], dict[str, float]]:
         """The batch with values, returns and advantages for every token, and metrics about the value model.
 
         Every completion has a reward; with ``kl_weight`` it has ``old_logprobs`` and ``ref_logprobs`` too. Whitening and
@@ -68,11 +68,11 @@ class Critic:
         if settings.whiten:
             advantages = whiten(advantages)
         parts = zip(*(column.split(sizes) for column in (advantages, values, returns)), strict=True)
-        judged = [
-            replace(t, judged=Judged(*part), advantage=float(part[0].mean()) if len(part[0]) else 0.0)
+        estimated = [
+            replace(t, estimates=TokenEstimates(*part), advantage=float(part[0].mean()) if len(part[0]) else 0.0)
             for t, part in zip(batch, parts, strict=True)
         ]
-        return judged, _metrics(values, returns)
+        return estimated, _metrics(values, returns)
 
     def _logprobs(self, batch: Sequence[Trained], values: Tensor) -> tuple[Tensor, Tensor]:
         """Of the policy that sampled and of the reference; twice nothing without a divergence in the reward."""
@@ -83,7 +83,7 @@ class Critic:
         return torch.cat(old), torch.cat(ref)
 
     def update(self, batch: Sequence[Trained]) -> dict[str, float]:
-        """One step of the value model on a (mini-)batch that was judged, in micro-batches.
+        """One step of the value model on a (mini-)batch that has estimates, in micro-batches.
 
         ``value/loss`` and ``value/clip_ratio`` (the share of tokens whose clip acts) are means over the batch's tokens.
         """
@@ -93,7 +93,7 @@ class Critic:
         for turn in turns:
             part = [batch[i] for i in turn.rows]
             values = self.engine.forward(completion_values, [t.rollout for t in part], pad_id=self.pad_id)
-            known = [t.judged for t in part if t.judged is not None]
+            known = [t.estimates for t in part if t.estimates is not None]
             lengths = torch.tensor([len(t.rollout.ids) for t in part], device=values.device)
             loss, clipped = value_loss(
                 values,

@@ -177,8 +177,8 @@ def correction_weights(
     if method in ("sequence_tis", "sequence_mask"):
         apart = spread(sequence_sum(apart, lengths), lengths)
     ratio = apart.exp()
-    judged = spread(sequence_mean(apart, lengths), lengths).exp() if method == "geometric_mask" else ratio
-    outside = (judged < low) | (judged > high)
+    compared = spread(sequence_mean(apart, lengths), lengths).exp() if method == "geometric_mask" else ratio
+    outside = (compared < low) | (compared > high)
     if method in ("tis", "sequence_tis"):
         return ratio.clamp(max=high), outside
     return ratio.masked_fill(outside, 0.0), outside

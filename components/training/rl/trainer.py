@@ -108,7 +108,7 @@ class GrpoTrainer:
             self.reference.load_state_dict(dict(self.engine.full_parameters()), strict=False)  # tied heads come along
         costs = self.meter.metrics(
             groups,
-            # The value model judges in one pass, and its update costs three.
+            # The value model estimates in one pass, and its update costs three.
             frozen_passes=self._recomputes_old + (self.reference is not None) + 4 * (self.critic is not None),
             idle_moves=bool(objective.loss.entropy_weight or self.reference or self.critic),
         )
@@ -204,9 +204,9 @@ class GrpoTrainer:
         """One step on the groups; they come back with the advantages that it had."""
         objective = self.objective
         batch = self._batch(groups)
-        judged: dict[str, float] = {}
+        estimated: dict[str, float] = {}
         if self.critic is not None:
-            batch, judged = self.critic.judge(batch)
+            batch, estimated = self.critic.estimate(batch)
             groups = with_means(groups, batch)
         outcomes = [
             update_policy(
@@ -231,7 +231,7 @@ class GrpoTrainer:
             )
         mean = {name: sum(o[name] for o in outcomes) / len(outcomes) for name in outcomes[0]}
         dropped = 1 - len(batch) / sum(len(g.rollouts) for g in groups)
-        return groups, mean | judged | {"mismatch": mismatch, "dropped": dropped}
+        return groups, mean | estimated | {"mismatch": mismatch, "dropped": dropped}
 
     @property
     def _recomputes_old(self) -> bool:

@@ -21,7 +21,7 @@ OF_THE_BATCH = ("kl", "clip_ratio/low", "clip_ratio/high")
 
 
 @dataclass(frozen=True)
-class Judged:
+class TokenEstimates:
     """What PPO's value model made of a completion, (tokens,) each: see :mod:`r1flow.components.training.rl.critic`."""
 
     advantages: Tensor
@@ -33,14 +33,14 @@ class Judged:
 class Trained:
     """One completion as the update sees it; no ``old_logprobs`` on-policy, no ``ref_logprobs`` without a reference.
 
-    Where it was ``judged`` every token has an advantage of its own, and ``advantage`` is their mean.
+    Where it was estimated every token has an advantage of its own, and ``advantage`` is their mean.
     """
 
     rollout: Rollout
     advantage: float
     old_logprobs: Tensor | None = None
     ref_logprobs: Tensor | None = None
-    judged: Judged | None = None
+    estimates: TokenEstimates | None = None
 
     @property
     def length(self) -> int:
@@ -71,7 +71,7 @@ def update_policy(
     tokens = sum(len(t.rollout.ids) for t in batch)
     idle_moves = bool(loss.entropy_weight) or any(t.ref_logprobs is not None for t in batch)
     # With nothing to learn one completion still makes a gradient of zeros, so that AdamW's moments decay as they should.
-    live = [t for t in batch if t.advantage != 0 or t.judged or idle_moves] or list(batch[:1])
+    live = [t for t in batch if t.advantage != 0 or t.estimates or idle_moves] or list(batch[:1])
     turns = ranks.turns([t.length for t in live], micro_tokens, rank=ranks.rank(), world=ranks.world_size())
     for turn in turns:
         part = [live[i] for i in turn.rows]
@@ -115,14 +115,14 @@ def flat_tokens(part: Sequence[Trained], logp: Tensor, entropy: Tensor) -> Token
     lengths = torch.tensor([len(t.rollout.ids) for t in part], device=logp.device)
     old = [t.old_logprobs for t in part if t.old_logprobs is not None]
     ref = [t.ref_logprobs for t in part if t.ref_logprobs is not None]
-    judged = [t.judged.advantages for t in part if t.judged is not None]
+    estimated = [t.estimates.advantages for t in part if t.estimates is not None]
     return Tokens(
         logp=logp,
         entropy=entropy,
         old=torch.cat(old) if old else logp.detach(),
         sampled=logp.new_tensor(np.concatenate([t.rollout.logprobs for t in part])),
-        advantage=torch.cat(judged)
-        if judged
+        advantage=torch.cat(estimated)
+        if estimated
         else logp.new_tensor([t.advantage for t in part]).repeat_interleave(lengths),
         lengths=lengths,
         reference=torch.cat(ref) if ref else None,

@@ -23,9 +23,9 @@ def make_cases(seed: int = 0) -> list[Case]:
     """About two hundred cases, the same for the same seed; the seed moves programs between the kinds of tests too."""
     cases: list[Case] = []
     for number, task in enumerate(TASKS):
-        rng = python_rng(seed, "firewall", "code", task.entry)
+        rng = python_rng(seed, "adversarial", "code", task.entry)
         inputs = [*task.edges, *(task.draw(rng) for _ in range(DRAWN))]
-        first = derive_seed(seed, "firewall", "code", "style", number)
+        first = derive_seed(seed, "adversarial", "code", "style", number)
         programs = [(Family.EQUIVALENT, f"{task.entry}/{name}", text) for name, text in task.right.items()]
         programs += [(Family.NEAR_MISS, f"{task.entry}/{name}", text) for name, text in task.wrong.items()]
         programs += mutations(task, inputs, rng)
@@ -34,7 +34,7 @@ def make_cases(seed: int = 0) -> list[Case]:
             text = with_main(program, task) if style == "stdio" else program
             row = code_row(make_tests(task, style, inputs))
             cases.append(Case(family, f"{name} ({style})", row, fenced(text, rng)))
-    rng = python_rng(seed, "firewall", "code", "attacks")
+    rng = python_rng(seed, "adversarial", "code", "attacks")
     inputs = [*SUM_EVEN.edges, *(SUM_EVEN.draw(rng) for _ in range(DRAWN))]
     return (
         cases + _output_cases(inputs, rng) + _attack_cases(inputs, rng) + _text_cases(inputs, rng) + _unusable_cases()

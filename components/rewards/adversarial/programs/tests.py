@@ -46,7 +46,9 @@ def with_main(program: str, task: Task) -> str:
 
 def code_row(tests: CodeTests | None) -> Row:
     """A row for a program."""
-    return Row(id="firewall", prompt="Write the program.", answer="", verifier="code", source="firewall", tests=tests)
+    return Row(
+        id="adversarial", prompt="Write the program.", answer="", verifier="code", source="adversarial", tests=tests
+    )
 
 
 def _stdio(task: Task, group: list[tuple[Any, ...]]) -> StdioCase:

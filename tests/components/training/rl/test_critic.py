@@ -288,22 +288,22 @@ def test_figures_about_the_values_by_hand():
         Trained(make_rollout([2], [5, EOS], reward=2.0), 0.0),
         Trained(make_rollout([3], [6, EOS], reward=0.0), 0.0),
     ]
-    judged, metrics = critic.judge(batch)
-    assert [t.judged.advantages.tolist() for t in judged] == [[2.0, 2.0], [0.0, 0.0]]
-    assert [t.advantage for t in judged] == [2.0, 0.0]
+    estimated, metrics = critic.estimate(batch)
+    assert [t.estimates.advantages.tolist() for t in estimated] == [[2.0, 2.0], [0.0, 0.0]]
+    assert [t.advantage for t in estimated] == [2.0, 0.0]
     assert metrics == {"value/explained_variance": 0.0, "value/mean": 0.0, "value/return": 1.0}
     with torch.no_grad():
         model.value_head.linear.bias.fill_(1.0)
-    judged, metrics = critic.judge(batch)
-    assert [t.judged.advantages.tolist() for t in judged] == [[1.0, 1.0], [-1.0, -1.0]]
+    estimated, metrics = critic.estimate(batch)
+    assert [t.estimates.advantages.tolist() for t in estimated] == [[1.0, 1.0], [-1.0, -1.0]]
     assert metrics == {"value/explained_variance": 0.0, "value/mean": 1.0, "value/return": 1.0}
-    assert critic.update(judged)["value/loss"] == pytest.approx(0.5)
+    assert critic.update(estimated)["value/loss"] == pytest.approx(0.5)
 
 
 def test_whitening_is_over_the_tokens_of_the_batch_and_not_of_a_mini_batch():
     critic = Critic(LookingEngine(value_model()), Ppo(), pad_id=PAD, micro_tokens=8)
     batch = [Trained(make_rollout([2, 3], [4 + i] * (i + 1), reward=float(i)), 0.0) for i in range(5)]
-    judged, _ = critic.judge(batch)
-    tokens = torch.cat([t.judged.advantages for t in judged])
+    estimated, _ = critic.estimate(batch)
+    tokens = torch.cat([t.estimates.advantages for t in estimated])
     assert float(tokens.mean()) == pytest.approx(0, abs=1e-6)
     assert float(tokens.std()) == pytest.approx(1, abs=1e-5)
