@@ -32,6 +32,7 @@ import psutil
 
 from r1flow.components.core.errors import ConfigError, StageFailed
 from r1flow.components.processes import child, outcome, tree
+from r1flow.components.processes.deaths import Deaths
 from r1flow.components.processes.environment import python_environment
 from r1flow.components.processes.prctl import ON_LINUX, PR_SET_PDEATHSIG, prctl
 from r1flow.components.processes.preload import python_command
@@ -111,20 +112,23 @@ def launcher_command(program: str, home: Path, layout: Layout) -> list[str]:
 def _locally(program: str, home: Path, count: int) -> tuple[int, int] | None:
     """Start ``count`` ranks here and wait for all; the rank that failed first and its status, or None."""
     processes: list[subprocess.Popen[bytes]] = []
-    with closing(socket.socket()) as listener:
+    with closing(socket.socket()) as listener, closing(Deaths()) as deaths:
         listener.bind(("127.0.0.1", 0))
         listener.listen(count)
         try:
             for rank in range(count):
                 processes.append(_start_rank(program, home, rank, count, listener))
             listener.close()  # rank 0 holds it now: its death must be seen by the others
-            while any(process.poll() is None for process in processes):
-                if failed := [rank for rank, process in enumerate(processes) if process.poll()]:
-                    return _first(home, {rank: int(processes[rank].returncode) for rank in failed})
+            rank_of = {process.pid: rank for rank, process in enumerate(processes)}
+            deaths.look(rank_of)  # before the first is waited for: what is reaped can no longer be watched
+            while True:
+                running = any(process.poll() is None for process in processes)
+                ended = [rank_of[pid] for pid in deaths.look(rank_of)]
+                if failed := {rank: int(processes[rank].returncode) for rank in ended if processes[rank].poll()}:
+                    return _first(home, failed)
+                if not running:
+                    return None
                 time.sleep(POLL_S)
-            return _first(
-                home, {rank: process.returncode for rank, process in enumerate(processes) if process.returncode}
-            )
         finally:
             _end(processes)
 
@@ -158,13 +162,13 @@ def _launcher(command: list[str], home: Path) -> tuple[int, list[int]]:
     """
     gone: list[int] = []
     end_by = math.inf
-    with (home / "launcher.txt").open("wb") as output:
+    with (home / "launcher.txt").open("wb") as output, closing(Deaths()) as deaths:
         process = subprocess.Popen(
             command, env=python_environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
         try:
             while process.poll() is None and time.monotonic() < end_by:
-                if not gone and (gone := _gone(home)):
+                if not gone and (gone := _gone(home, deaths)):
                     end_by = time.monotonic() + LAUNCHER_S
                 time.sleep(POLL_S)
         finally:
@@ -172,25 +176,17 @@ def _launcher(command: list[str], home: Path) -> tuple[int, list[int]]:
     return process.returncode or (1 if gone else 0), gone
 
 
-def _gone(home: Path) -> list[int]:
-    """The ranks of this machine that no longer run and have not ended well."""
+def _gone(home: Path, deaths: Deaths) -> list[int]:
+    """The ranks of this machine that no longer run and have not ended well, in the order of their ends."""
     told = {path.parent: outcome.read_json(path) for path in home.glob("*/process.json")}
-    here = [directory for directory, process in told.items() if process["host"] == socket.gethostname()]
-    ended = [directory for directory in here if not _runs(told[directory]["pid"])]
+    here = {told[directory]["pid"]: directory for directory in told if told[directory]["host"] == socket.gethostname()}
+    ended = [here[pid] for pid in deaths.look(here)]
     return [int(directory.name) for directory in ended if not _well(directory / "exit.json")]
 
 
 def _well(path: Path) -> bool:
     """Whether this outcome is one with metrics."""
     return path.exists() and bool(outcome.read_json(path)["ok"])
-
-
-def _runs(pid: int) -> bool:
-    """Whether the process exists and is no zombie."""
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _end(processes: list[subprocess.Popen[bytes]]) -> None:
@@ -204,8 +200,8 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
 
 
 def _first(home: Path, statuses: dict[int, int]) -> tuple[int, int] | None:
-    """Of the ranks that failed, the one that pulled the others down, with its status: one with an error of its own, else
-    one that was killed and left no outcome, else the first whose collective failed."""
+    """Of the ranks that failed, in the order of their ends, the one that pulled the others down, with its status: one with
+    an error of its own, else the first that was killed and left no outcome, else the first whose collective failed."""
 
     def order(rank: int) -> tuple[int, int]:
         left = home / str(rank) / "exit.json"
