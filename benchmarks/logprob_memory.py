@@ -18,7 +18,7 @@ import time
 import torch
 from torch import Tensor
 
-from r1flow.components.training.rl.logprobs import token_logprobs
+from r1flow.components.core.logits import Head, token_logprobs
 
 KINDS = ("plain", "chunked")
 
@@ -63,7 +63,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
     hidden = torch.randn(rows, options.hidden).requires_grad_()
     head = torch.randn(options.vocabulary, options.hidden).mul_(0.02).requires_grad_()
     targets = torch.randint(options.vocabulary, (rows,))
-    compute = plain if options.kind == "plain" else token_logprobs
+    compute = plain if options.kind == "plain" else chunked
     run(compute, hidden[:8].detach().requires_grad_(), head, targets[:8])  # loads kernels; frees its gradient
     head.grad = None
     before = resident()
@@ -77,6 +77,10 @@ def run(compute, hidden: Tensor, head: Tensor, targets: Tensor) -> None:  # type
     """Gradients of a loss that uses both results."""
     logp, entropy = compute(hidden, head, targets)
     (logp.sum() + 0.01 * entropy.sum()).backward()
+
+
+def chunked(hidden: Tensor, head: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    return token_logprobs(hidden, Head(head), targets)
 
 
 def plain(hidden: Tensor, head: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

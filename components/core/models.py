@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 BUILTIN_MODELS = Path(__file__).resolve().parents[1] / "data" / "tinyworld" / "models"
 BUILTIN = {
@@ -112,16 +112,44 @@ def stored_parameters(directory: Path) -> int:
 
 
 def load_model(directory: Path, *, dtype: str = "float32", device: str = "cpu") -> "PreTrainedModel":
-    """The causal language model of ``directory``, in evaluation mode."""
+    """The causal language model of ``directory``, in evaluation mode and without dropout, over its tokenizer's ids alone.
+
+    Raises :class:`ModelError` for logits that :mod:`r1flow.components.core.head` cannot compute.
+    """
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
+    from r1flow.components.core.head import keep_to
+
     disable_progress_bar()
+    config = AutoConfig.from_pretrained(directory, local_files_only=True)
+    for name, value in vars(config).items():
+        if ("drop" in name and isinstance(value, float)) or name == "router_jitter_noise":
+            setattr(config, name, 0.0)  # what is sampled without it is trained without it
     model = AutoModelForCausalLM.from_pretrained(
-        directory, dtype=getattr(torch, dtype), local_files_only=True, use_safetensors=True
+        directory,
+        config=config,
+        attn_implementation=attention_for(config),
+        dtype=getattr(torch, dtype),
+        local_files_only=True,
+        use_safetensors=True,
     )
+    keep_to(model, known_ids(load_tokenizer(directory)))
     return model.to(device).eval()
+
+
+def known_ids(tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+    """The ids that ``tokenizer`` can read back. A model may have more: rows that round its tables up, never trained."""
+    return sorted(tokenizer.get_vocab().values())
+
+
+def attention_for(config: "PreTrainedConfig") -> str | None:
+    """The implementation that computes attention as ``config`` defines it; None: transformers' choice.
+
+    Torch's own function knows no cap of attention's scores (Gemma 2), and transformers leaves it out there in silence.
+    """
+    return "eager" if getattr(config, "attn_logit_softcapping", None) else None
 
 
 def load_tokenizer(directory: Path) -> "PreTrainedTokenizerBase":

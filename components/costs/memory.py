@@ -12,7 +12,7 @@ from r1flow.components.costs.decoder import Decoder
 
 WHOLE, CHUNK = 64 << 20, 256 << 20
 """Bytes of logits up to which log-probabilities are computed in one piece, and of a piece beyond
-(components/training/rl/logprobs.py)."""
+(components/core/logits.py)."""
 PACK_BELOW = 0.9
 """Share of padded tokens below which a group's prompt is computed once (components/training/rl/forward.py)."""
 HEAP_STEP = 64 << 20

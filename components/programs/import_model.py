@@ -4,11 +4,12 @@ from typing import Any
 
 from r1flow.components.core.artifacts import Policy
 from r1flow.components.core.errors import ModelError
-from r1flow.components.core.models import load_model, load_tokenizer, locate_model, save_model
+from r1flow.components.core.models import known_ids, load_model, load_tokenizer, locate_model, save_model
 from r1flow.components.costs.parameters import count_parameters
 from r1flow.components.programs.language_model import set_threads
 from r1flow.components.programs.spec import Spec
 from r1flow.components.recipe.models import ModelConfig
+from r1flow.components.sampling.probe import probe_sampling
 
 
 def main(raw: dict[str, Any]) -> dict[str, float]:
@@ -29,5 +30,6 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
             f"{config.source}: the tokenizer has {len(tokenizer)} tokens, the model only {model.config.vocab_size}; "
             "they do not belong together"
         )
+    probe_sampling(model, known_ids(tokenizer), eos_id=int(tokenizer.eos_token_id), pad_id=int(tokenizer.pad_token_id))
     save_model(model, tokenizer, Policy(spec.out).model)
     return {"parameters": float(parameters)}

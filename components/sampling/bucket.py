@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from r1flow.components.sampling.cache import ReservedCache, ReservedLayer, SharedPast, scores
+from r1flow.components.sampling.cache import ReservedCache, ReservedLayer, SharedPast
 
 FIRST = 512
 """Columns of the first bucket; each next one has twice as many.
@@ -83,5 +83,8 @@ class BucketPast(SharedPast):
         self._columns = torch.arange(self.capacity, device=self.column.device)
         self._zeros = torch.zeros(self.capacity, device=self.column.device)
 
-    def _own_scores(self, query: Tensor, key: Tensor) -> Tensor:
-        return scores(query, key).add_(self._unseen)
+    def _newest(self, columns: int) -> Tensor:
+        return self.column
+
+    def _written(self, own: Tensor) -> Tensor:
+        return own.add_(self._unseen)

@@ -10,9 +10,11 @@ from torch.nn import Module
 from transformers import Cache
 from transformers.cache_utils import CacheLayerMixin
 
+from r1flow.components.core.attention import Rule
+
 
 class ReservedLayer(CacheLayerMixin):
-    """Keys and values of one layer in buffers of ``capacity`` positions, shape (rows, heads, capacity, head size)."""
+    """Keys and values of one layer in buffers of ``capacity`` positions, shape (rows, heads, capacity, size)."""
 
     is_sliding = False
 
@@ -22,9 +24,9 @@ class ReservedLayer(CacheLayerMixin):
         self.length = 0
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        rows, heads, _, size = key_states.shape
-        self.keys = key_states.new_empty(rows, heads, self.capacity, size)
-        self.values = value_states.new_empty(rows, heads, self.capacity, size)
+        self.keys, self.values = (
+            states.new_empty(*states.shape[:2], self.capacity, states.shape[3]) for states in (key_states, value_states)
+        )
         self.is_initialized = True
 
     def update(
@@ -71,20 +73,22 @@ class ReservedCache(Cache):
 
 
 class CopiedPast:
-    """The past of a decode loop for any architecture: each row has its own copy of its prompt's keys and values."""
+    """The past of a decode loop for any architecture, in a cache of its own kind: each row has its own copy of its prompt's."""
 
-    def __init__(self, prefill: ReservedCache, pads: Tensor, row_of: Tensor) -> None:
+    def __init__(self, prefill: Cache, pads: Tensor, row_of: Tensor, width: int, more: int) -> None:
         self.own = prefill
-        self.own.select_rows(row_of)
-        self._visible = torch.arange(prefill.layers[0].capacity, device=pads.device)[None] >= pads[:, None]
+        self.own.reorder_cache(row_of)
+        self._visible = torch.arange(width + more, device=pads.device)[None] >= pads[:, None]
+        self._length = width
 
     def select_rows(self, rows: Tensor) -> None:
-        self.own.select_rows(rows)
+        self.own.reorder_cache(rows)
         self._visible = self._visible[rows]
 
     def step(self) -> dict[str, Any]:
         """What the next forward pass of one token per row takes: the columns that are no padding."""
-        return {"mask": self._visible[:, : self.own.get_seq_length() + 1]}
+        self._length += 1
+        return {"mask": self._visible[:, : self._length]}
 
 
 class SharedPast:
@@ -134,22 +138,38 @@ class SharedPast:
         self._dense = self._dense and len(self._slots) == len(order)
         self._padded = bool((self._bias < 0).any())
 
-    def attend(self, module: Module, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+    def attend(self, module: Module, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
         prompt_keys, prompt_values = self._prompts[module.layer_idx]  # type: ignore[index]
-        rows, heads, _, size = query.shape
+        rows, heads = query.shape[:2]
         shared = heads // key.shape[1]
-        grouped = (query[:, :, 0] * scaling).unflatten(1, (-1, shared))  # (rows, key-value heads, shared, size)
-        on_prompt = scores(self._by_prompt(grouped), prompt_keys)
+        grouped = (query[:, :, 0] * rule.scaling).unflatten(1, (-1, shared))  # (rows, key-value heads, shared, size)
+        on_prompt = rule.capped(scores(self._by_prompt(grouped), prompt_keys))
         if self._padded:
             on_prompt += self._bias[:, None, None].to(on_prompt.dtype)
-        together = torch.cat([self._by_row(on_prompt, shared), self._own_scores(grouped, key)], dim=-1)
-        weights = together.softmax(-1, dtype=torch.float32).to(value.dtype)
+        own = self._written(rule.capped(scores(grouped, key)))
         width = prompt_keys.shape[2]
+        if rule.window is not None:
+            on_prompt, own = self._within(rule.window, on_prompt, own)
+        together = torch.cat([self._by_row(on_prompt, shared), own], dim=-1)
+        weights = rule.weights(together.flatten(1, 2)[:, :, None]).reshape(together.shape).to(value.dtype)
         out = self._by_row(self._by_prompt(weights[..., :width]) @ prompt_values, shared) + weights[..., width:] @ value
-        return out.reshape(rows, 1, heads, size)
+        return out.reshape(rows, 1, heads, -1)
 
-    def _own_scores(self, query: Tensor, key: Tensor) -> Tensor:
-        return scores(query, key)
+    def _newest(self, columns: int) -> int | Tensor:
+        """The column that this step has written, of those that attention is given."""
+        return columns - 1
+
+    def _written(self, own: Tensor) -> Tensor:
+        """Scores on own tokens, with nothing for columns that are not written yet."""
+        return own
+
+    def _within(self, window: int, on_prompt: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores of keys within the window. A prompt ends at its last column, wherever it begins."""
+        width, columns = on_prompt.shape[-1], own.shape[-1]
+        newest = self._newest(columns)
+        place = torch.arange(width + columns, device=own.device)
+        gone = place <= width + newest - window
+        return on_prompt.masked_fill(gone[:width], -math.inf), own.masked_fill(gone[width:], -math.inf)
 
     def _by_prompt(self, rows: Tensor) -> Tensor:
         """(rows, key-value heads, shared, X) to (prompts, key-value heads, places x shared, X)."""

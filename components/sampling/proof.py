@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from r1flow.components.core.errors import WeightSyncError
+from r1flow.components.core.logits import form_of
 from r1flow.components.sampling.base import Request, Sampler, Sampling
 from r1flow.components.sampling.digest import tensor_digests, tensors_digest
 from r1flow.components.sampling.transformers import TransformersSampler
@@ -104,8 +105,8 @@ def model_logprobs(model: PreTrainedModel) -> Logprobs:
     @torch.no_grad()
     def logprobs(prompt_ids: tuple[int, ...], ids: tuple[int, ...]) -> list[float]:
         row = torch.tensor([[*prompt_ids, *ids]], device=model.device)
-        logits = model(input_ids=row, use_cache=False).logits[0, len(prompt_ids) - 1 : -1].float()
-        chosen = logits.log_softmax(-1).gather(-1, row[0, len(prompt_ids) :, None])
+        logits = form_of(model).kept(model(input_ids=row, use_cache=False).logits[0, len(prompt_ids) - 1 : -1])
+        chosen = logits.float().log_softmax(-1).gather(-1, row[0, len(prompt_ids) :, None])
         return [float(value) for value in chosen.squeeze(-1)]
 
     return logprobs

@@ -9,13 +9,15 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import Cache, DynamicCache, PreTrainedModel
 
-from r1flow.components.core.attention import Attend, open_attention
+from r1flow.components.core.attention import Attend, caches_what_it_reads, open_attention, ready_mask, unread_mask
 from r1flow.components.core.errors import WeightSyncError
+from r1flow.components.core.logits import head_of
 from r1flow.components.sampling.base import Completion, Finished, Request, Sampling
 from r1flow.components.sampling.batch import Batch
 from r1flow.components.sampling.bucket import BucketPast
@@ -87,7 +89,7 @@ class TransformersSampler:
     def _generate(
         self, requests: list[Request], sampling: Sampling, finished: Finished | None = None
     ) -> list[Completion]:
-        shared = open_attention(self.model)
+        shared = open_attention(self.model) and caches_what_it_reads(self.model)
         # CopiedPast has no buckets: an architecture that is not proven decodes as it always did.
         graphs = self.graphs if shared and self.graphs is not None and not self.graphs.failed else None
         with nullcontext() if graphs is None else graphs.opened():
@@ -105,18 +107,18 @@ class TransformersSampler:
         prompts = sorted({r.prompt_ids for r in requests}, key=lambda ids: (len(ids), ids))
         row_of = {ids: row for row, ids in enumerate(prompts)}
         width = max(map(len, prompts))
-        cache = ReservedCache(self.model.config.num_hidden_layers, width + (0 if shared else sampling.max_tokens))
+        cache = self._cache(width, shared)
         hidden = self._prefill(prompts, width, cache, shared)
         rows = torch.tensor([row_of[r.prompt_ids] for r in requests], device=device)
         pads = torch.tensor([width - len(ids) for ids in prompts], device=device)
-        head = self.model.get_output_embeddings().weight
+        head = head_of(self.model)
         batch = Batch(requests, sampling, eos_id=self.eos_id, pad_id=self.pad_id, device=device)
-        batch.draw(0, hidden[rows] @ head.T)
+        batch.draw(0, head.logits(hidden[rows]))
 
         def step(position: int | Tensor) -> None:
             ids = batch.tokens[batch.alive, position]
             hidden = self._forward(ids[:, None], (batch.lengths + position)[:, None], past.own, **past.step())
-            batch.draw(position + 1, hidden @ head.T)
+            batch.draw(position + 1, head.logits(hidden))
 
         past: SharedPast | CopiedPast
         replayed: Replayed | None = None
@@ -126,7 +128,7 @@ class TransformersSampler:
         elif shared:
             past = SharedPast(cache, pads, rows, sampling.max_tokens)
         else:
-            past = CopiedPast(cache, pads[rows], rows)
+            past = CopiedPast(cache, pads[rows], rows, width, sampling.max_tokens)
         for position in range(sampling.max_tokens):
             last = position + 1 == sampling.max_tokens
             if last or (position + 1) % self.look_every == 0:
@@ -144,9 +146,14 @@ class TransformersSampler:
             (replayed or step)(position)
         return batch.completions()
 
-    def _prefill(self, prompts: list[tuple[int, ...]], width: int, cache: ReservedCache, shared: bool) -> Tensor:
-        """Hidden states behind the prompts, left-padded. An architecture that is not proven makes its own mask from the padding,
-        for only its own forward pass knows which layer sees what."""
+    def _cache(self, width: int, shared: bool) -> Any:
+        """For the prompts: our own, or of the kind that the architecture defines."""
+        config = self.model.config
+        return ReservedCache(config.num_hidden_layers, width) if shared else DynamicCache(config=config)
+
+    def _prefill(self, prompts: list[tuple[int, ...]], width: int, cache: Cache, shared: bool) -> Tensor:
+        """Hidden states behind the prompts, left-padded. Where one mask is not every layer's the model makes its own from the
+        padding, for only its own forward pass knows which layer sees what."""
         device = self.model.device
         ids = torch.tensor([[self.pad_id] * (width - len(p)) + list(p) for p in prompts], device=device)
         pads = torch.tensor([width - len(p) for p in prompts], device=device)
@@ -154,7 +161,7 @@ class TransformersSampler:
         causal = column[None, :] <= column[:, None]
         real = column[None, :] >= pads[:, None]
         positions = (column[None] - pads[:, None]).clamp(min=0)
-        if not shared:
+        if not shared or not ready_mask(self.model):
             return self._forward(ids, positions, cache, mask=real)
         # A padding column sees itself, so that no softmax is empty.
         mask = (causal[None] & real[:, None, :]) | torch.eye(width, dtype=torch.bool, device=device)[None]
@@ -164,17 +171,15 @@ class TransformersSampler:
         self,
         ids: Tensor,
         positions: Tensor,
-        cache: ReservedCache,
+        cache: Cache,
         *,
         mask: Tensor | None = None,
         attend: Attend | None = None,
     ) -> Tensor:
-        """``mask``: None or (rows, 1, T, S) as it is, for all layers; (rows, S) as what is no padding."""
-        # A dict tells transformers that the mask is ready: building one costs more than a small model's layer.
-        own = mask is not None and mask.dim() == 2
+        """``mask``: (rows, 1, T, S) as it is, for all layers; (rows, S) as what is no padding; with ``attend`` none is read."""
         out = self.model.base_model(
             input_ids=ids,
-            attention_mask=mask if own else {"full_attention": mask},
+            attention_mask=unread_mask(ids.device) if mask is None else mask,
             position_ids=positions,
             past_key_values=cache,
             use_cache=True,

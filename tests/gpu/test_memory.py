@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from r1flow.components.training.rl.logprobs import CHUNK_BYTES, token_logprobs
+from r1flow.components.core.logits import CHUNK_BYTES, Head, token_logprobs
 
 TOKENS, VOCABULARY, HIDDEN = 4096, 151_936, 896
 
@@ -18,7 +18,7 @@ def test_chunks_bound_the_memory_of_log_probabilities_and_their_gradient(device:
     torch.cuda.synchronize()
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
-    logp, entropy = token_logprobs(hidden, head, targets)
+    logp, entropy = token_logprobs(hidden, Head(head), targets)
     (logp.sum() + 0.01 * entropy.sum()).backward()
     torch.cuda.synchronize()
     taken = torch.cuda.max_memory_allocated() - before
@@ -36,7 +36,7 @@ def test_chunks_give_what_the_whole_table_gives(device: torch.device, dtype: tor
     found = []
     for chunk in (64, 7):
         h, w = hidden.clone().requires_grad_(), head.clone().requires_grad_()
-        logp, entropy = token_logprobs(h, w, targets, chunk_tokens=chunk)
+        logp, entropy = token_logprobs(h, Head(w), targets, chunk_tokens=chunk)
         (logp.sum() + entropy.sum()).backward()
         assert h.grad is not None
         assert w.grad is not None

@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import AutoConfig
 
 from r1flow.components.core.errors import ConfigError, WeightSyncError
+from r1flow.components.core.models import known_ids, load_tokenizer
 from r1flow.components.sampling.base import Completion, Finished, Request, Sampling
 from r1flow.components.sampling.digest import tensor_digests, tensors_digest
 from r1flow.components.sampling.vllm.engine import on_cpu, on_cuda, start_engine, stop_engine
@@ -54,6 +55,8 @@ class VllmSampler:
             place = on_cpu(
                 dtype=dtype, layers=config.num_hidden_layers, kv_values=kv_values, max_length=self.max_length
             )
+        known = known_ids(load_tokenizer(directory))
+        self._allowed = known if len(known) < config.vocab_size else None
         self._engine = start_engine(directory, dtype=dtype, max_length=self.max_length, place=place)
         self._engine.collective_rpc(_report_logprobs_before_the_cut)
         check_covered(self._model, self._shapes, tied=self._tied)
@@ -178,6 +181,7 @@ class VllmSampler:
             max_tokens=sampling.max_tokens,
             seed=seed,
             stop_token_ids=[self.eos_id],
+            allowed_token_ids=self._allowed,  # None: all; the mask lies before the log-probabilities
             logprobs=0,  # of the sampled token alone
             flat_logprobs=True,
             detokenize=False,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from r1flow.components.core.logits import form_of
 from r1flow.components.core.rollout import Rollout
 from r1flow.components.core.seeds import derive_seed
 from r1flow.components.sampling.base import Request, Sampling
@@ -42,7 +43,7 @@ def draw_rollouts(model: PreTrainedModel, seed: int) -> list[Rollout]:
 def exact_logprobs(model: PreTrainedModel, rollout: Rollout, temperature: float) -> tuple[Tensor, Tensor]:
     """Log-probability and entropy of every token by the model's own logits: one row, no padding, no packing, no chunks."""
     row = torch.tensor([[*rollout.prompt_ids, *rollout.ids]], device=model.device)
-    logits = model(input_ids=row, use_cache=False).logits[0, len(rollout.prompt_ids) - 1 : -1]
+    logits = form_of(model).kept(model(input_ids=row, use_cache=False).logits[0, len(rollout.prompt_ids) - 1 : -1])
     table = (logits / temperature).log_softmax(-1)
     logp = table.gather(-1, row[0, len(rollout.prompt_ids) :, None]).squeeze(-1)
     return logp, -(table.exp() * table).sum(-1)

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from r1flow.components.core.attention import MODEL_TYPES
 from r1flow.components.core.batching import micro_batches
 from r1flow.components.recipe.engine import EngineConfig
 from r1flow.components.training.checks.batch import batch_for, draw_rollouts, exact_logprobs
@@ -127,13 +126,25 @@ def exact_gradient(model: PreTrainedModel, batch: Sequence[Trained], objective: 
 
 
 def exact_model(model: PreTrainedModel) -> PreTrainedModel:
-    """A float64 copy, with its norms in float64 too: transformers computes those in float32 whatever the model's type."""
+    """A float64 copy, with its norms in float64 too: transformers computes those in float32 whatever the model's type.
+
+    Experts one after the other: torch's grouped product knows no float64.
+    """
     exact = copy.deepcopy(model).double().eval()
-    if model.config.model_type in MODEL_TYPES:
-        for module in exact.modules():
-            if type(module).__name__.endswith("RMSNorm"):
-                module.forward = MethodType(_rms_norm, module)
+    exact.config._experts_implementation = "eager"
+    for module in exact.modules():
+        if type(module).__name__.endswith("RMSNorm") and _is_rms_norm(module):
+            module.forward = MethodType(_rms_norm, module)
     return exact
+
+
+def _is_rms_norm(module: Any) -> bool:
+    """Whether the module computes what :func:`_rms_norm` does, in its own precision; some families scale by 1 + weight."""
+    if not hasattr(module, "variance_epsilon") or not hasattr(module, "weight"):
+        return False
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(4, len(module.weight), generator=generator, dtype=torch.float64).to(module.weight.device)
+    return torch.allclose(module(hidden), _rms_norm(module, hidden), rtol=1e-4, atol=1e-4)
 
 
 def _rms_norm(module: Any, hidden: Tensor) -> Tensor:

@@ -287,7 +287,8 @@ def _initialize(root: _Root, optimizer: torch.optim.Optimizer, zero: Zero, max_g
     config = zero.config(max_grad_norm)
     engine, *_ = deepspeed.initialize(model=root, optimizer=optimizer, config=config, dist_init_required=False)
     if zero.stage == 3 and (head := root.model.get_output_embeddings()) is not None:
-        deepspeed.zero.register_external_parameter(root, head.weight)
+        for parameter in head.parameters(recurse=False):
+            deepspeed.zero.register_external_parameter(root, parameter)
     ranks.bound_groups(zero.timeout_s)
     return engine
 

@@ -7,19 +7,18 @@ two calls per layer: prompts among themselves, completions over their prompt and
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import Module
-from torch.nn.functional import scaled_dot_product_attention
 from transformers import PreTrainedModel
 
-from r1flow.components.core.attention import open_attention, packed_states
+from r1flow.components.core.attention import Rule, attention, open_attention, packed_states
 from r1flow.components.core.batching import pad_right, pick, real_places, span_rows, unpick
+from r1flow.components.core.logits import head_of, token_logprobs
 from r1flow.components.core.rollout import Rollout
-from r1flow.components.training.rl.logprobs import token_logprobs
 
 PACK_BELOW = 0.9
 """Rollouts are packed where that leaves at most this share of the padded tokens (`benchmarks/grpo_vs_trl.py`)."""
@@ -38,10 +37,9 @@ def completion_logprobs(
     Padded and packed form agree to rounding. ``packed`` None takes the form by a rule on lengths and prompts alone;
     an architecture that cannot be packed is padded.
     """
-    head = model.get_output_embeddings().weight
     targets = torch.tensor(np.concatenate([r.ids for r in rollouts]), dtype=torch.long, device=model.device)
     hidden = completion_hidden(model, rollouts, pad_id=pad_id, packed=packed)
-    return token_logprobs(hidden, head, targets, temperature=temperature)
+    return token_logprobs(hidden, head_of(model), targets, temperature=temperature)
 
 
 def completion_hidden(
@@ -94,6 +92,10 @@ class Layout:
     answers_kept: Tensor | None
     keys: Tensor
     mask: Tensor
+    query_positions: Tensor
+    key_positions: Tensor
+    """(B, Q) and (B, P + Q): of what ``mask`` is about."""
+    _within: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     @staticmethod
     def of(rollouts: Sequence[Rollout], device: torch.device) -> "Layout":
@@ -123,6 +125,9 @@ class Layout:
         width = answer_rows.shape[1]
         causal = torch.ones(width, width, dtype=torch.bool, device=device).tril()
         mask = torch.cat([seen[:, None].expand(-1, width, -1), causal.expand(len(seen), -1, -1)], dim=2)
+        lengths = torch.tensor([len(r.prompt_ids) for r in rollouts], device=device)
+        own = lengths[:, None] + torch.arange(width, device=device)
+        before = torch.arange(prompt_rows.shape[1], device=device).expand(len(rollouts), -1)
         return Layout(
             ids=torch.tensor(ids, device=device),
             positions=torch.tensor(positions, device=device),
@@ -133,22 +138,31 @@ class Layout:
             answers_kept=real_places(answers_real),
             keys=torch.cat([prompt_rows[row_of], answer_rows], dim=1),
             mask=mask[:, None],
+            query_positions=own,
+            key_positions=torch.cat([before, own], dim=1),
         )
 
-    def attend(self, module: Module, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+    def attend(self, module: Module, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
         """See :mod:`r1flow.components.core.attention`; prompts among themselves, completions over prompt and themselves."""
         q, k, v = (t[0].transpose(0, 1) for t in (query, key, value))
         if q.is_cuda and q.shape[1] != k.shape[1]:  # masked and grouped has one kernel there: it writes out all scores
             k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], dim=1) for t in (k, v))
-        grouped = q.shape[1] != k.shape[1]
+        among_prompts, over_both = (None, self.mask) if rule.window is None else self._masks(rule)
         prompts = (pick(q, self.prompts), pick(k, self.prompts), pick(v, self.prompts))
-        seen = scaled_dot_product_attention(*prompts, is_causal=True, scale=scaling, enable_gqa=grouped)
-        parts = [unpick(seen, self.prompts_kept)]
+        parts = [unpick(attention(*prompts, rule, among_prompts), self.prompts_kept)]
         if self.answers.numel():
             answers = (pick(q, self.answers), pick(k, self.keys), pick(v, self.keys))
-            seen = scaled_dot_product_attention(*answers, attn_mask=self.mask, scale=scaling, enable_gqa=grouped)
-            parts.append(unpick(seen, self.answers_kept))
+            parts.append(unpick(attention(*answers, rule, over_both), self.answers_kept))
         return torch.cat(parts)[None]
+
+    def _masks(self, rule: Rule) -> tuple[Tensor, Tensor]:
+        """Of both calls, within the rule's window; the layers that share it share them."""
+        assert rule.window is not None
+        if rule.window not in self._within:
+            places = torch.arange(self.prompts.shape[1], device=self.ids.device)
+            seen = rule.sees(self.query_positions[:, None, :, None], self.key_positions[:, None, None])
+            self._within[rule.window] = rule.sees(places[:, None], places), self.mask & seen
+        return self._within[rule.window]
 
 
 def packed_hidden(model: PreTrainedModel, layout: Layout) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from r1flow.components.core.logits import head_of
 from r1flow.components.sampling.base import Request, Sampler, Sampling
 from r1flow.components.sampling.proof import TOKENS, WeightProof, prove_by
 from r1flow.components.training.engines.base import Engine
@@ -67,4 +68,4 @@ def _next_logp(model: PreTrainedModel, ids: tuple[int, ...], num: int) -> Tensor
     """log p at temperature 1 of what may follow each of the last ``num`` tokens, (num, vocabulary)."""
     row = torch.tensor([ids], device=model.device)
     hidden = model.base_model(input_ids=row, use_cache=False).last_hidden_state[0, -num:]
-    return (hidden @ model.get_output_embeddings().weight.T).float().log_softmax(-1)
+    return head_of(model).logits(hidden).float().log_softmax(-1)

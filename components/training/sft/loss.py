@@ -7,7 +7,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from r1flow.components.core.batching import pad_right
-from r1flow.components.training.rl.logprobs import token_logprobs
+from r1flow.components.core.logits import head_of, token_logprobs
 from r1flow.components.training.sft.example import Example
 from r1flow.components.training.sft.packed import Documents, packed_hidden
 
@@ -34,5 +34,5 @@ def packed_nll(model: PreTrainedModel, examples: Sequence[Example]) -> Tensor:
 
 
 def _nll(model: PreTrainedModel, hidden: Tensor, targets: Tensor) -> Tensor:
-    logp, _ = token_logprobs(hidden, model.get_output_embeddings().weight, targets)
+    logp, _ = token_logprobs(hidden, head_of(model), targets)
     return -logp.sum()

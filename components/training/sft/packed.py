@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import Module
-from torch.nn.functional import scaled_dot_product_attention
 from transformers import PreTrainedModel
 
-from r1flow.components.core.attention import packed_states
+from r1flow.components.core.attention import Rule, attention, packed_states
 from r1flow.components.core.batching import pick, real_places, span_rows, unpick
 from r1flow.components.training.sft.example import Example
 
@@ -62,15 +61,15 @@ class Documents:
             calls=tuple((rows, real_places(real)) for rows, real in calls),
         )
 
-    def attend(self, module: Module, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+    def attend(self, module: Module, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
         """See :mod:`r1flow.components.core.attention`; every document over itself."""
         q, k, v = (t[0].transpose(0, 1) for t in (query, key, value))
-        grouped = q.shape[1] != k.shape[1]
         parts = []
         for rows, places in self.calls:
             own = (pick(q, rows), pick(k, rows), pick(v, rows))
-            seen = scaled_dot_product_attention(*own, is_causal=True, scale=scaling, enable_gqa=grouped)
-            parts.append(unpick(seen, places))
+            column = torch.arange(rows.shape[1], device=q.device)
+            mask = None if rule.window is None else rule.sees(column[:, None], column)
+            parts.append(unpick(attention(*own, rule, mask), places))
         return torch.cat(parts)[None]
 
 

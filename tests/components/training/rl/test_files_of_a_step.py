@@ -5,6 +5,7 @@ import sys
 import threading
 from pathlib import Path
 
+from r1flow.components.core.logits import form_of
 from r1flow.components.core.schema import Row
 from r1flow.components.rewards.language import AlphabetLanguage
 from r1flow.components.rewards.score import Rules, Scorer
@@ -25,6 +26,7 @@ ROWS = [Row(id=f"r{i}", prompt=str(i), answer="0", verifier="exact", skill="sum"
 def make_trainer():
     """The engine `single`, the sampler `transformers`, rewards by rule; everything else as it comes."""
     model = tiny_model()
+    form_of(model)  # measured once, where a model is loaded
     return GrpoTrainer(
         SingleEngine(model, lambda step: 1e-2),
         model,

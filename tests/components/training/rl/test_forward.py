@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 import r1flow.components.training.rl.forward as module
-from r1flow.components.core.attention import NAME, open_attention
+from r1flow.components.core.attention import NAMES, open_attention
 from r1flow.components.training.rl.forward import completion_logprobs, packing_pays
 from tests.fakes.tiny import PAD, grouped_query_model, in_float64, make_rollout, plain_logprobs, tiny_model
 
@@ -72,7 +72,7 @@ def test_an_unproven_architecture_is_padded(monkeypatch):
     model, rollouts = tiny_model(), make_rollouts()
     expected = results(model, rollouts, False)
     monkeypatch.setattr(module, "packed_hidden", None)
-    model.config.layer_types = ["full_attention", "sliding_attention"]
+    model.config.layer_types = ["full_attention", "chunked_attention"]
     assert not open_attention(model)
     model.config.layer_types = ["full_attention"] * 2
     model.config.model_type = "other"
@@ -87,4 +87,4 @@ def test_an_opened_model_attends_as_before_to_the_bit_and_is_saved_without_a_tra
     for one, other in zip(results(model, rollouts, False), before, strict=True):
         assert torch.equal(one, other)
     model.save_pretrained(tmp_path)
-    assert NAME not in (tmp_path / "config.json").read_text()
+    assert not any(name in (tmp_path / "config.json").read_text() for name in NAMES.values())
