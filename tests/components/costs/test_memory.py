@@ -4,13 +4,13 @@ import pytest
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
-from r1flow.components.core import allocator
+from r1flow.components.core import allocator, logits
 from r1flow.components.costs import memory
 from r1flow.components.costs.decoder import Decoder, decoder_of
 from r1flow.components.costs.memory import Batch, Layout, parts, states
 from r1flow.components.recipe.models import ModelShape
 from r1flow.components.sampling.transformers import TransformersSampler
-from r1flow.components.training.rl import forward, logprobs
+from r1flow.components.training.rl import forward
 from tests.fakes.tiny import make_rollout
 
 PLAIN = Decoder(
@@ -153,7 +153,7 @@ def kept(family, heads, kv, layers, packed):
 
 
 def test_constants_are_those_of_the_modules_that_they_describe():
-    assert (memory.WHOLE, memory.CHUNK) == (logprobs.WHOLE_BYTES, logprobs.CHUNK_BYTES)
+    assert (memory.WHOLE, memory.CHUNK) == (logits.WHOLE_BYTES, logits.CHUNK_BYTES)
     assert memory.PACK_BELOW == forward.PACK_BELOW
     assert memory.HEAP_STEP == allocator.PAD
     assert TransformersSampler.__init__.__kwdefaults__["max_rows"] == memory.SAMPLED_ROWS
