@@ -54,6 +54,11 @@ class Platform:
         with self.client() as client:
             return client.read_flow_run(run).state_name or ""
 
+    def has_ended(self, run: UUID) -> bool:
+        with self.client() as client:
+            state = client.read_flow_run(run).state
+        return state is not None and state.is_final()
+
     def family(self) -> dict[int, str]:
         """Every process of a flow run: what has this home in its environment, the worker and its server apart."""
         apart = (self.worker.pid, self.server.pid, os.getpid())

@@ -109,7 +109,7 @@ def test_a_server_that_is_down_for_twenty_seconds_stops_nothing(here: Platform) 
     before = _steps(here)
     here.server_is_down(20)
     assert _steps(here) > before
-    wait_until(lambda: here.state(run) not in ("Running", "Pending"), 240, "the run did not end")
+    wait_until(lambda: here.has_ended(run), 240, "the run did not end")
     assert here.state(run) == "Completed"
     assert _tracked(here, run) == {"FINISHED"}
 
@@ -117,7 +117,7 @@ def test_a_server_that_is_down_for_twenty_seconds_stops_nothing(here: Platform) 
 def test_a_preset_alone_is_a_whole_run_under_a_worker(here: Platform) -> None:
     """Last: what it publishes would be reused by the others."""
     run = here.start("pipeline/smoke", {})
-    wait_until(lambda: here.state(run) not in ("Scheduled", "Pending", "Running", "Late"), 500, "the run did not end")
+    wait_until(lambda: here.has_ended(run), 500, "the run did not end")
     assert here.state(run) == "Completed"
     assert _tracked(here, run) == {"FINISHED"}
     with here.client() as client:
