@@ -90,7 +90,7 @@ def test_the_installed_package_runs_the_recipe_in_miniature_from_an_empty_folder
     env = {**environment(home), "PYTHONPATH": str(installed)}
     summary = tmp_path / "summary.json"
     run(installed / "bin" / "r1", "run", "smoke", "--json", summary, cwd=empty, env=env)
-    assert json.loads(summary.read_text())["preset"] == "smoke"
+    assert json.loads(summary.read_text())["recipe"] == "smoke"
     assert os.listdir(empty) == []
     made = [manifest.provenance for _, manifest in all_artifacts(open_store(str(home / "store")))]
     assert len(made) > 10
