@@ -206,7 +206,7 @@ def key_of(name: str) -> str:
 def _commit() -> str | None:
     """The commit of this checkout, where it is one."""
     root = Path(r1flow.__file__).resolve().parents[1]
-    if not (root / ".git").exists():  # installed, perhaps below somebody else's checkout
+    if not (root / "r1flow" / "components").is_symlink():  # installed, perhaps into somebody else's checkout
         return None
     try:
         done = subprocess.run(
