@@ -90,10 +90,10 @@ def run_apart(kind: str, home: Path) -> dict[str, Any]:
 
 def train(options: argparse.Namespace) -> dict[str, Any]:
     """One algorithm from the base, in this process."""
-    from r1flow.components.core.models import locate_model
     from r1flow.components.programs import rl
     from r1flow.components.recipe.presets import load_recipe
     from r1flow.components.recipe.references import with_roles
+    from r1flow.components.store.models import locate_model
 
     home, name = options.home, options.kind.replace(", ", "-").replace(" ", "-").lower()
     settings = [f"r1_zero.{setting}" for setting in [f"steps={options.steps}", *options.set]]

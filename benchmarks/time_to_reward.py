@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from trl_side import BETAS, Spent, clocks, run_trl, since
 
-from r1flow.components.core.models import load_model, load_tokenizer, locate_model
+from r1flow.components.core.models import load_model, load_tokenizer
 from r1flow.components.core.schedule import learning_rate
 from r1flow.components.core.schema import Row
 from r1flow.components.data.chat import render
@@ -28,6 +28,7 @@ from r1flow.components.rewards.language import AlphabetLanguage
 from r1flow.components.rewards.score import Rules, Scorer
 from r1flow.components.sampling.base import Sampling
 from r1flow.components.sampling.transformers import TransformersSampler
+from r1flow.components.store.models import locate_model
 from r1flow.components.training.engines.single import SingleEngine
 from r1flow.components.training.rl.trainer import GrpoTrainer, Objective
 

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 import torch
 
 from r1flow import GrpoTrainer, Objective, Row, Rules, Sampling, Scorer, SingleEngine, TransformersSampler
-from r1flow.components.core.models import load_model, load_tokenizer, locate_model
+from r1flow.components.core.models import load_model, load_tokenizer
 from r1flow.components.core.schedule import learning_rate
 from r1flow.components.data.chat import opens_thought, render
 from r1flow.components.data.sources.tiny import tiny_rows
 from r1flow.components.rewards.language import AlphabetLanguage
+from r1flow.components.store.models import locate_model
 
 TEMPLATE = "tiny"
 

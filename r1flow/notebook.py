@@ -102,11 +102,12 @@ def sample(
 ) -> list[list[str]]:
     """``num`` completions of every prompt. ``model``: an artifact, a stage of the last run, `champion`, a model directory or a
     hub id."""
-    from r1flow.components.core.models import load_model, load_tokenizer, locate_model
+    from r1flow.components.core.models import load_model, load_tokenizer
     from r1flow.components.core.seeds import derive_seed
     from r1flow.components.data.chat import render
     from r1flow.components.sampling.base import Request, Sampling
     from r1flow.components.sampling.transformers import TransformersSampler
+    from r1flow.components.store.models import locate_model
 
     store = open_store()
     source, asked = own_prompt(store, model)

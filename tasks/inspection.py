@@ -8,7 +8,6 @@ from typing import Any
 
 from r1flow.components.core.digest import directory_digest
 from r1flow.components.core.errors import ModelError, StageFailed
-from r1flow.components.core.models import is_hub_id, locate_model
 from r1flow.components.processes.keeper import run_program
 from r1flow.components.processes.preload import ForkServer
 from r1flow.components.processes.workplace import own_directory
@@ -16,6 +15,7 @@ from r1flow.components.programs.inspect_model import NOTE, Limits, ModelFacts
 from r1flow.components.recipe.graph import ADDRESS, Graph
 from r1flow.components.recipe.kinds import IMPLIED
 from r1flow.components.store.artifact import find, read_manifest
+from r1flow.components.store.models import is_remote, locate_model
 from r1flow.tasks.declare import imported
 from r1flow.tasks.session import current_session
 
@@ -73,7 +73,7 @@ def know_models(graph: Graph) -> None:
     for name, model in run.recipe.models.items():
         if name not in graph.nodes or ADDRESS.fullmatch(model.source):
             continue
-        if not is_hub_id(model.source):
+        if not is_remote(model.source):
             directory = locate_model(model.source, setting=f"models.{name}.source")
             digests[name] = directory_digest(directory, run.settings.cache)
             address = imported(model, digests[name]).fingerprint()

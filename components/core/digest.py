@@ -15,12 +15,16 @@ SETTLED_NS = 2_000_000_000
 
 
 def directory_digest(directory: Path, cache: Path | None = None) -> str:
-    """sha256 over names and contents of a directory's files.
+    """sha256 over names and contents of a directory's files; of a single file its name does not count, only its suffix.
 
     With ``cache`` (``R1_HOME/cache``) unchanged files are not read again. Changed is what has another name, size, inode, time
     of content or time of status, the last of which nobody can set back.
     """
-    files = {path.relative_to(directory).as_posix(): path for path in sorted(directory.rglob("*")) if path.is_file()}
+    if directory.is_file():
+        files = {directory.suffix: directory}
+    else:
+        found = sorted(path for path in directory.rglob("*") if path.is_file())
+        files = {path.relative_to(directory).as_posix(): path for path in found}
     if cache is None:
         return _digest(files)
     started, before = time.time_ns(), _stamps(files)

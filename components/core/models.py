@@ -1,6 +1,7 @@
-"""Model directories: where a start model comes from, whether it can be used, loading and saving.
+"""Models on this machine, a directory or a ``.gguf`` file: whether one can be used, loading and saving.
 
-Only safetensors are read and no code from a model's directory is ever run.
+Only safetensors and GGUF are read and no code from a model's directory is ever run. Where a start model comes from is known to
+``r1flow.components.store.models``.
 """
 
 import json
@@ -9,62 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from r1flow.components.core.errors import ModelError
+from r1flow.components.core.filled import loading, require_described, require_filled
+from r1flow.components.core.gguf import SUFFIX, gguf_config, gguf_tokenizer, load_gguf
+from r1flow.components.core.gguf_header import read_header
+from r1flow.components.core.weights import stored_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
-    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 BUILTIN_MODELS = Path(__file__).resolve().parents[1] / "data" / "tinyworld" / "models"
 BUILTIN = {
     "tiny-base": BUILTIN_MODELS / "base",
     "tiny-student": BUILTIN_MODELS / "student",
 }
-HUB_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
-
-
-def locate_model(
-    source: str, revision: str | None = None, *, cache: Path | None = None, setting: str = "source"
-) -> Path:
-    """The local directory of ``source``: ``builtin:NAME``, a directory, or a hub id (downloaded; safetensors only).
-
-    Raises :class:`ModelError` naming the ``setting`` or the file, and the fix.
-    """
-    if source.startswith("builtin:"):
-        name = source.removeprefix("builtin:")
-        if name not in BUILTIN:
-            raise ModelError(f"{setting}: no built-in model {name!r}; there are {', '.join(sorted(BUILTIN))}")
-        return check_model_directory(BUILTIN[name])
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return check_model_directory(path)
-    if not is_hub_id(source):
-        raise ModelError(
-            f"{setting}: {source} is not a directory here; give a model directory or a hub id such as Qwen/Qwen2.5-0.5B"
-        )
-    return check_model_directory(_download(source, revision, cache, setting))
-
-
-def is_hub_id(source: str) -> bool:
-    """Whether a source is none of this machine's directories, so that its files would be fetched."""
-    if source.startswith(("builtin:", ".", "~")) or source.count("/") != 1:
-        return False
-    path = Path(source)
-    return not (path.is_absolute() or path.is_dir())
-
-
-def _download(source: str, revision: str | None, cache: Path | None, setting: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(source, revision=revision, cache_dir=cache, allow_patterns=HUB_PATTERNS))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise ModelError(
-            f"{setting}: hub model {source} (revision {revision or 'main'}) could not be fetched: {error}. Check the id "
-            "and the network, set HF_TOKEN for a gated model, or give a local model directory"
-        ) from error
 
 
 def check_model_directory(directory: Path) -> Path:
@@ -76,10 +37,17 @@ def check_model_directory(directory: Path) -> Path:
             f"{directory}: no tokenizer (tokenizer.json); save one beside the weights with "
             "tokenizer.save_pretrained(...)"
         )
+    if (directory / "adapter_config.json").exists():
+        raise ModelError(f"{directory}: an adapter; merge it into its model (merge_and_unload) and save that")
     if not any(directory.glob("*.safetensors")):
+        single = next((path.name for path in sorted(directory.glob(f"*{SUFFIX}"))), "")
         raise ModelError(
-            f"{directory}: no *.safetensors; convert the weights with "
-            "model.save_pretrained(..., safe_serialization=True)"
+            f"{directory}: no *.safetensors; "
+            + (
+                f"give the file itself: {directory / single}"
+                if single
+                else "convert the weights with model.save_pretrained(..., safe_serialization=True)"
+            )
         )
     for name in ("config.json", "tokenizer_config.json"):
         _refuse_code(directory / name)
@@ -100,43 +68,73 @@ def _refuse_code(path: Path) -> None:
         raise ModelError(f"{path.parent}: {path.name} asks for code of its own (auto_map), which r1flow never runs")
 
 
-def stored_parameters(directory: Path) -> int:
-    """How many numbers a model's safetensors hold, from their headers alone; tied tensors are stored once."""
-    from safetensors import safe_open
-
-    total = 0
-    for path in sorted(directory.glob("*.safetensors")):
-        with safe_open(path, framework="numpy") as tensors:
-            total += sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
-    return total
+def stored_parameters(source: Path) -> int:
+    """How many numbers a model's files hold, from their headers alone, which are checked; tied tensors are stored once."""
+    if source.suffix == SUFFIX:
+        return read_header(source).numbers
+    return sum(math.prod(shape) for shape in stored_shapes(source).values())
 
 
-def load_model(directory: Path, *, dtype: str = "float32", device: str = "cpu") -> "PreTrainedModel":
-    """The causal language model of ``directory``, in evaluation mode and without dropout, over its tokenizer's ids alone.
+def check_weights(source: Path, config: "PretrainedConfig") -> None:
+    """:class:`ModelError` for headers that deceive, and for files that hold less than the model that ``config`` describes."""
+    if source.suffix == SUFFIX:
+        read_header(source)
+    else:
+        require_described(config, stored_shapes(source), source)
 
-    Raises :class:`ModelError` for logits that :mod:`r1flow.components.core.head` cannot compute.
+
+def load_config(source: Path) -> "PretrainedConfig":
+    """What ``source`` says about its architecture."""
+    from transformers import AutoConfig
+
+    if source.suffix == SUFFIX:
+        return gguf_config(source)
+    with loading(source):
+        return AutoConfig.from_pretrained(source, local_files_only=True)
+
+
+def load_model(source: Path, *, dtype: str = "float32", device: str = "cpu") -> "PreTrainedModel":
+    """The causal language model of ``source``, in evaluation mode, without dropout, over its tokenizer's ids alone; of a ``.gguf``
+    file dequantised.
+
+    Every number is one of its files: :class:`ModelError` for a tensor that is missing, left over, of another shape or no
+    number (:func:`~r1flow.components.core.filled.require_filled`), and for logits that :mod:`r1flow.components.core.head` cannot
+    compute.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
     from r1flow.components.core.head import keep_to
 
     disable_progress_bar()
-    config = AutoConfig.from_pretrained(directory, local_files_only=True)
+    kind, config = getattr(torch, dtype), _as_defined(load_config(source))
+    if source.suffix == SUFFIX:
+        model, info = load_gguf(source, config, kind, attention_for(config))
+    else:
+        check_weights(source, config)
+        with loading(source):
+            model, info = AutoModelForCausalLM.from_pretrained(
+                source,
+                config=config,
+                attn_implementation=attention_for(config),
+                dtype=kind,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are refused by name
+            )
+    require_filled(model, info, source)
+    keep_to(model, known_ids(load_tokenizer(source)))
+    return model.to(device).eval()
+
+
+def _as_defined(config: "PretrainedConfig") -> "PretrainedConfig":
+    """Without dropout and noise: what is sampled without them is trained without them."""
     for name, value in vars(config).items():
         if ("drop" in name and isinstance(value, float)) or name == "router_jitter_noise":
-            setattr(config, name, 0.0)  # what is sampled without it is trained without it
-    model = AutoModelForCausalLM.from_pretrained(
-        directory,
-        config=config,
-        attn_implementation=attention_for(config),
-        dtype=getattr(torch, dtype),
-        local_files_only=True,
-        use_safetensors=True,
-    )
-    keep_to(model, known_ids(load_tokenizer(directory)))
-    return model.to(device).eval()
+            setattr(config, name, 0.0)
+    return config
 
 
 def known_ids(tokenizer: "PreTrainedTokenizerBase") -> list[int]:
@@ -144,7 +142,7 @@ def known_ids(tokenizer: "PreTrainedTokenizerBase") -> list[int]:
     return sorted(tokenizer.get_vocab().values())
 
 
-def attention_for(config: "PreTrainedConfig") -> str | None:
+def attention_for(config: "PretrainedConfig") -> str | None:
     """The implementation that computes attention as ``config`` defines it; None: transformers' choice.
 
     Torch's own function knows no cap of attention's scores (Gemma 2), and transformers leaves it out there in silence.
@@ -152,13 +150,16 @@ def attention_for(config: "PreTrainedConfig") -> str | None:
     return "eager" if getattr(config, "attn_logit_softcapping", None) else None
 
 
-def load_tokenizer(directory: Path) -> "PreTrainedTokenizerBase":
-    """The tokenizer of ``directory``; it must know an end-of-sequence token. Padding falls back to it."""
+def load_tokenizer(source: Path) -> "PreTrainedTokenizerBase":
+    """The tokenizer of ``source``; it must know an end-of-sequence token. Padding falls back to it."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+    if source.suffix == SUFFIX:
+        tokenizer = gguf_tokenizer(source)
+    else:
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
     if tokenizer.eos_token_id is None:
-        raise ModelError(f"{directory}: the tokenizer has no eos_token; completions would never end")
+        raise ModelError(f"{source}: the tokenizer has no eos_token; completions would never end")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

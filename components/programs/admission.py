@@ -1,7 +1,6 @@
 """What can be seen to be wrong with a recipe and its surroundings before anything is started or computed."""
 
 from r1flow.components.core.errors import ConfigError, StoreUnavailable
-from r1flow.components.core.models import is_hub_id, locate_model
 from r1flow.components.data.sources.files import open_source
 from r1flow.components.recipe.graph import ADDRESS, SUITES, Graph
 from r1flow.components.recipe.origins import Origin, dataset_origins, need_addresses, shown, suite_origins
@@ -9,6 +8,7 @@ from r1flow.components.recipe.recipe import Recipe
 from r1flow.components.recipe.stages import RlStage
 from r1flow.components.rewards.custom import reward_digests
 from r1flow.components.rewards.shipped import check_names
+from r1flow.components.store.models import is_remote, locate_model
 from r1flow.components.store.objects import ObjectStore
 
 
@@ -47,7 +47,7 @@ def admit_reward_names(recipe: Recipe) -> None:
 def admit_models(recipe: Recipe, graph: Graph) -> None:
     """ModelError for a directory that holds no model that can be used. A hub's model is looked at in a process of its own."""
     for name, model in recipe.models.items():
-        if name in graph.nodes and not ADDRESS.fullmatch(model.source) and not is_hub_id(model.source):
+        if name in graph.nodes and not ADDRESS.fullmatch(model.source) and not is_remote(model.source):
             locate_model(model.source, model.revision, setting=f"models.{name}.source")
 
 

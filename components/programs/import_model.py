@@ -1,24 +1,36 @@
-"""Takes a start model into the store: checked, loaded once, saved again as plain safetensors with its tokenizer."""
+"""Takes a start model into the store: checked, loaded once, saved again as plain safetensors with its tokenizer.
+
+Of a ``.gguf`` file the artifact's card says that its weights are dequantised, and from what.
+"""
 
 from typing import Any
 
 from r1flow.components.core.artifacts import Policy
 from r1flow.components.core.errors import ModelError
-from r1flow.components.core.models import known_ids, load_model, load_tokenizer, locate_model, save_model
+from r1flow.components.core.gguf import SUFFIX
+from r1flow.components.core.gguf_header import read_header
+from r1flow.components.core.models import known_ids, load_model, load_tokenizer, save_model
 from r1flow.components.costs.parameters import count_parameters
 from r1flow.components.programs.language_model import set_threads
 from r1flow.components.programs.spec import Spec
 from r1flow.components.recipe.models import ModelConfig
 from r1flow.components.sampling.probe import probe_sampling
+from r1flow.components.store.models import locate_model
+
+DEQUANTISED = """# Start model from a GGUF file
+
+Its weights are dequantised: {header}. They are the numbers
+that the file stands for, which differ from those of the model that was quantised.
+"""
 
 
 def main(raw: dict[str, Any]) -> dict[str, float]:
     spec = Spec.model_validate(raw)
     config = ModelConfig.model_validate(spec.config["model"])
     set_threads(spec)
-    directory = locate_model(config.source, config.revision, setting=f"models.{spec.stage}.source")
-    tokenizer = load_tokenizer(directory)
-    model = load_model(directory, dtype=config.dtype)
+    source = locate_model(config.source, config.revision, setting=f"models.{spec.stage}.source")
+    tokenizer = load_tokenizer(source)
+    model = load_model(source, dtype=config.dtype)
     parameters = sum(p.numel() for p in model.parameters())
     if config.shape is not None and count_parameters(config.shape) != parameters:
         raise ModelError(
@@ -32,4 +44,9 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
         )
     probe_sampling(model, known_ids(tokenizer), eos_id=int(tokenizer.eos_token_id), pad_id=int(tokenizer.pad_token_id))
     save_model(model, tokenizer, Policy(spec.out).model)
-    return {"parameters": float(parameters)}
+    metrics = {"parameters": float(parameters)}
+    if source.suffix == SUFFIX:
+        header = read_header(source)
+        (spec.out / "card.md").write_text(DEQUANTISED.format(header=header), encoding="utf-8")
+        metrics["bits_per_weight"] = 8 * header.bytes / header.numbers
+    return metrics

@@ -18,9 +18,10 @@ import psutil
 
 from r1flow.components.core.digest import directory_digest
 from r1flow.components.core.errors import ModelError, UserError
-from r1flow.components.core.models import load_tokenizer, locate_model, stored_parameters
+from r1flow.components.core.models import check_weights, load_config, load_tokenizer, stored_parameters
 from r1flow.components.data.chat import FROM_TOKENIZER, TEMPLATES, opens_thought, render, template_names
 from r1flow.components.recipe.section import Section
+from r1flow.components.store.models import locate_model
 
 NOTE = "looking_at.txt"
 """In the work directory: the setting that is being looked at, and on the next line the fix."""
@@ -42,7 +43,7 @@ class ModelFacts(Section):
     """What was seen."""
 
     directory: Path
-    """Where its files lie on this machine."""
+    """Where its files lie on this machine, or its ``.gguf`` file."""
     digest: str
     """sha256 over their names and contents."""
     model_type: str
@@ -78,13 +79,12 @@ def main(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _look(name: str, model: StartModel, work: Path, limits: Limits, cache: Path | None) -> ModelFacts:
-    from transformers import AutoConfig
-
     source, template = f"models.{name}.source", f"models.{name}.prompt.template"
     with _looking_at(source, "check it, or give another model", work, limits):
         directory = locate_model(model.source, model.revision, setting=source)
         with _limited(limits):
-            model_type = str(AutoConfig.from_pretrained(directory, local_files_only=True).model_type)
+            config = load_config(directory)
+            check_weights(directory, config)
             parameters = stored_parameters(directory)
             tokenizer = load_tokenizer(directory)
     fix = f"name another: {', '.join(each for each in template_names() if each != model.template)}"
@@ -96,7 +96,7 @@ def _look(name: str, model: StartModel, work: Path, limits: Limits, cache: Path 
     return ModelFacts(
         directory=directory,
         digest=directory_digest(directory, cache),
-        model_type=model_type,
+        model_type=str(config.model_type),
         parameters=parameters,
         weight_bytes=parameters * WIDTHS[model.dtype],
         vocabulary=len(tokenizer),

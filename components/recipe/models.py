@@ -54,7 +54,8 @@ class ModelConfig(Section):
     """A start model. Every stage that starts from it inherits its prompt and language, unless it has its own."""
 
     source: str
-    """`builtin:NAME` (shipped with r1flow), a model directory, a hub id, or an artifact (`rl/0123abcd`, as `r1 ls` shows it)."""
+    """`builtin:NAME` (shipped with r1flow), a model directory, a `.gguf` file (its weights are dequantised), an `s3://`
+    directory, a hub id, or an artifact (`rl/0123abcd`, as `r1 ls` shows it)."""
     revision: str | None = None
     """Commit of a hub id."""
     dtype: Literal["float32", "bfloat16"] = "float32"

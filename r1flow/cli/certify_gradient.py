@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from r1flow.components.core.models import locate_model
 from r1flow.components.core.spool import SpoolTail
 from r1flow.components.processes.keeper import run_program
+from r1flow.components.store.models import locate_model
 from r1flow.components.training.checks.cases import MICRO, STAGES, Case, all_cases
 from r1flow.components.training.checks.limits import GRADIENT
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from r1flow.components.core.models import locate_model
 from r1flow.components.processes.keeper import run_program
+from r1flow.components.store.models import locate_model
 
 PROGRAM = "r1flow.components.programs.prove_weights"
 KINDS = ("transformers", "vllm")

@@ -5,11 +5,12 @@ from pathlib import Path
 from rich.console import Console
 
 from r1flow.components.core.errors import ModelError
-from r1flow.components.core.models import check_model_directory
+from r1flow.components.core.gguf import SUFFIX
 from r1flow.components.evals.lake.generations import holds_model, prompt_of
 from r1flow.components.recipe.kinds import MODELS
 from r1flow.components.recipe.settings import Settings
 from r1flow.components.store.artifact import materialize, read_manifest
+from r1flow.components.store.models import S3, locate_model
 from r1flow.components.store.objects import open_store
 from r1flow.components.tracking.promotions import named_model
 
@@ -17,7 +18,7 @@ from r1flow.components.tracking.promotions import named_model
 def draw(
     model: str, prompt: str, *, num: int, template: str | None, max_tokens: int, temperature: float, seed: int
 ) -> None:
-    """Print ``num`` completions. ``model`` is a directory, an artifact, or `champion` of a registered model."""
+    """Print ``num`` completions. ``model`` is a directory, a ``.gguf`` file, an artifact, or `champion` of a registered model."""
     directory, own_template = _find(model)
     from r1flow.components.core.models import load_model, load_tokenizer
     from r1flow.components.core.seeds import derive_seed
@@ -38,9 +39,8 @@ def draw(
 
 
 def _find(model: str) -> tuple[Path, str]:
-    path = Path(model).expanduser()
-    if path.is_dir():
-        return check_model_directory(path), "tokenizer"
+    if Path(model).expanduser().is_dir() or model.endswith(SUFFIX) or model.startswith(S3):
+        return locate_model(model, setting="MODEL"), "tokenizer"
     settings = Settings()
     store = open_store(settings.store_uri)
     ref = named_model(store, model)

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from r1flow.components.core.errors import ConfigError, StoreUnavailable
-from r1flow.components.core.models import locate_model
 from r1flow.components.recipe.settings import Settings
+from r1flow.components.store.models import locate_model
 from r1flow.components.store.objects import open_store
 from r1flow.components.tracking.client import open_client
 from tests.conftest import Ran

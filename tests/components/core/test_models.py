@@ -3,21 +3,13 @@
 import json
 import shutil
 
-import huggingface_hub
 import pytest
-from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
 from r1flow.components.core.errors import ModelError
-from r1flow.components.core.models import (
-    BUILTIN,
-    check_model_directory,
-    load_model,
-    load_tokenizer,
-    locate_model,
-    save_model,
-)
+from r1flow.components.core.models import check_model_directory, load_model, load_tokenizer, save_model
 from r1flow.components.data.chat import TEMPLATES
 from r1flow.components.data.tinyworld.model import build_tokenizer
+from r1flow.components.store.models import locate_model
 from tests.fakes.tiny import tiny_model
 
 
@@ -88,54 +80,3 @@ def test_a_model_is_loaded_ready_for_use_and_in_the_asked_for_type(model):
     loaded = load_model(model, dtype="bfloat16")
     assert not loaded.training
     assert {str(p.dtype) for p in loaded.parameters()} == {"torch.bfloat16"}
-
-
-@pytest.mark.parametrize("source", ["/no/such/model", "./model", "~/model", "model", "a/b/c"])
-def test_what_is_neither_directory_nor_hub_id_is_told_so(source, monkeypatch):
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *a, **k: pytest.fail("the hub was asked"))
-    with pytest.raises(ModelError, match=r"^models\.base\.source: .* is not a directory here"):
-        locate_model(source, setting="models.base.source")
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        LocalEntryNotFoundError("cannot reach the hub"),
-        OfflineModeIsEnabled("offline"),
-        HFValidationError("bad repo id"),
-        TimeoutError("slow"),
-    ],
-)
-def test_a_hub_that_cannot_be_reached_is_a_model_error_with_the_mend(error, monkeypatch):
-    def fail(*args, **kwargs):
-        raise error
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
-    with pytest.raises(ModelError, match=r"hub model org/name \(revision main\) could not be fetched: .*HF_TOKEN"):
-        locate_model("org/name")
-
-
-def test_a_hub_model_is_fetched_at_its_revision_without_any_code_or_pickles(model, monkeypatch, tmp_path):
-    asked = {}
-
-    def download(source, **options):
-        asked.update(source=source, **options)
-        return str(model)
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    assert locate_model("org/name", "abc", cache=tmp_path) == model
-    assert (asked["source"], asked["revision"], asked["cache_dir"]) == ("org/name", "abc", tmp_path)
-    assert not {"*.py", "*.bin", "*.pt", "*"} & set(asked["allow_patterns"])
-
-
-def test_a_fetched_model_is_checked_too(model, monkeypatch):
-    (model / "model.safetensors").unlink()
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *a, **k: str(model))
-    with pytest.raises(ModelError, match="safetensors"):
-        locate_model("org/name")
-
-
-def test_built_in_models_are_found_by_name_and_others_are_listed():
-    assert locate_model("builtin:tiny-base") == BUILTIN["tiny-base"]
-    with pytest.raises(ModelError, match="no built-in model 'huge'; there are tiny-base, tiny-student"):
-        locate_model("builtin:huge")

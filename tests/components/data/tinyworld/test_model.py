@@ -5,10 +5,11 @@ from random import Random
 import pytest
 import torch
 
-from r1flow.components.core.models import BUILTIN, load_model, load_tokenizer, locate_model, save_model
+from r1flow.components.core.models import BUILTIN, load_model, load_tokenizer, save_model
 from r1flow.components.data.chat import TEMPLATES, render
 from r1flow.components.data.tinyworld.corpus import make_row
 from r1flow.components.data.tinyworld.model import SIZES, build_model, build_tokenizer
+from r1flow.components.store.models import locate_model
 
 
 @pytest.fixture(scope="module")
