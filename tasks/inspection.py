@@ -1,22 +1,20 @@
 """Start models, looked at in a supervised child: no file of theirs is opened, no template rendered in this process."""
 
-import shutil
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from r1flow.components.core.digest import directory_digest
-from r1flow.components.core.errors import ModelError, StageFailed
-from r1flow.components.processes.keeper import run_program
 from r1flow.components.processes.preload import ForkServer
-from r1flow.components.processes.workplace import own_directory
-from r1flow.components.programs.inspect_model import NOTE, Limits, ModelFacts
+from r1flow.components.programs.admission import admit_context
+from r1flow.components.programs.inspect_model import Limits, ModelFacts
 from r1flow.components.recipe.graph import ADDRESS, Graph
 from r1flow.components.recipe.kinds import IMPLIED
 from r1flow.components.store.artifact import find, read_manifest
 from r1flow.components.store.models import is_remote, locate_model
 from r1flow.tasks.declare import imported
+from r1flow.tasks.looking import look
 from r1flow.tasks.session import current_session
 
 PROGRAM = "r1flow.components.programs.inspect_model"
@@ -40,28 +38,18 @@ def inspect(
     cannot be used or goes past the ``limits``; :class:`StageFailed` where it was cancelled or nothing could be started.
     ``work`` is a directory for this alone; it is kept where looking failed, with the log.
     """
-    with own_directory(work) as directory:
-        (directory / NOTE).unlink(missing_ok=True)
-        spec = {
-            "models": {name: dict(model) for name, model in models.items()},
-            "limits": limits.model_dump(mode="json"),
-            "work": str(directory),
-            "cache": str(cache) if cache else None,
-        }
-        try:
-            found = run_program(
-                PROGRAM, spec, work=directory, server=server, timeout_s=HOURS * 3600, cancelled=cancelled
-            )
-        except StageFailed as error:
-            if (cancelled is not None and cancelled.is_set()) or not (directory / NOTE).exists():
-                raise
-            raise _blamed(error, directory / NOTE, limits) from error
-        shutil.rmtree(directory, ignore_errors=True)
+    spec = {
+        "models": {name: dict(model) for name, model in models.items()},
+        "cache": str(cache) if cache else None,
+    }
+    found = look(PROGRAM, spec, work=work, server=server, limits=limits, timeout_s=HOURS * 3600, cancelled=cancelled)
     return {name: ModelFacts.model_validate(facts) for name, facts in found.items()}
 
 
 def know_models(graph: Graph) -> None:
     """Tell the run's place what the start models of ``graph`` are: digests, and sizes where something depends on them.
+
+    ConfigError where a stage or a suite asks for completions that leave no room for a prompt in its model's positions.
 
     A directory's bytes are its identity. What the store has already is not looked at again; a hub's model without a commit
     always is, for its name can come to mean other files.
@@ -69,6 +57,7 @@ def know_models(graph: Graph) -> None:
     run = current_session()
     digests: dict[str, str] = {}
     sizes: dict[str, int] = {}
+    positions: dict[str, int | None] = {}
     unknown: dict[str, dict[str, Any]] = {}
     for name, model in run.recipe.models.items():
         if name not in graph.nodes or ADDRESS.fullmatch(model.source):
@@ -78,7 +67,8 @@ def know_models(graph: Graph) -> None:
             digests[name] = directory_digest(directory, run.settings.cache)
             address = imported(model, digests[name]).fingerprint()
             if (ref := find(run.store, IMPLIED["import"].artifact, address)) is not None:
-                sizes[name] = int(read_manifest(run.store, ref).metrics.get("parameters") or 0)
+                told = read_manifest(run.store, ref).metrics
+                sizes[name], positions[name] = int(told.get("parameters") or 0), int(told.get("positions") or 0) or None
                 continue
         template = run.recipe.prompt_of(name).template
         unknown[name] = {**model.model_dump(include={"source", "revision", "dtype"}), "template": template}
@@ -87,13 +77,6 @@ def know_models(graph: Graph) -> None:
         seen = inspect(unknown, work=work, server=run.server(), cache=cache, cancelled=run.cancelled)
         digests |= {name: facts.digest for name, facts in seen.items()}
         sizes |= {name: facts.parameters for name, facts in seen.items()}
+        positions |= {name: facts.positions for name, facts in seen.items()}
+    admit_context(run.recipe, graph, {name: bound for name, bound in positions.items() if bound is not None})
     run.place = run.place.knowing(digests, sizes)
-
-
-def _blamed(error: StageFailed, note: Path, limits: Limits) -> ModelError:
-    """The child's end, laid to what it was looking at."""
-    setting, fix = note.read_text(encoding="utf-8").split("\n", 1)
-    reason = str(error).partition("\n")[0].removeprefix(f"{PROGRAM} ")
-    if "SIGPROF" in reason:
-        reason = f"was stopped after {limits.cpu_s:g} s of processor time"
-    return ModelError(f"{setting}: the process that looked at it {reason}; {fix}")

@@ -94,8 +94,8 @@ def load_config(source: Path) -> "PretrainedConfig":
 
 
 def load_model(source: Path, *, dtype: str = "float32", device: str = "cpu") -> "PreTrainedModel":
-    """The causal language model of ``source``, in evaluation mode, without dropout, over its tokenizer's ids alone; of a ``.gguf``
-    file dequantised.
+    """The causal language model of ``source`` (of a ``.gguf`` file dequantised), in evaluation mode and without dropout, over
+    its tokenizer's ids alone.
 
     Every number is one of its files: :class:`ModelError` for a tensor that is missing, left over, of another shape or no
     number (:func:`~r1flow.components.core.filled.require_filled`), and for logits that :mod:`r1flow.components.core.head` cannot

@@ -10,8 +10,11 @@ from r1flow.components.recipe.models import ModelShape
 
 @dataclass(frozen=True)
 class Decoder:
-    """``body``: weights that multiply every token, without embeddings and head. ``queries`` and ``keys``: heads times head size;
-    ``cached``: numbers that the sampler keeps per token and layer; ``value``: parameters of PPO's value model."""
+    """``body``: weights that multiply every token, without embeddings and head; of experts the share that a token is sent to.
+    ``intermediate``: width of a gated MLP with as many weights as a layer uses for a token. ``queries`` and ``keys``: heads times
+    head size; ``cached``: numbers that the sampler keeps per token and layer; ``value``: parameters of PPO's value model;
+    ``idle``: those of experts that a token is not sent to. ``positions``: the most tokens of prompt and completion, None where no
+    bound is known. ``notes``: what its config does not say, and how it was counted then."""
 
     parameters: int
     value: int
@@ -24,10 +27,18 @@ class Decoder:
     keys: int
     cached: int
     head_norms: bool
+    idle: int = 0
+    positions: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def head(self) -> int:
         return self.vocabulary * self.hidden
+
+    @property
+    def active(self) -> int:
+        """Parameters that a token uses."""
+        return self.parameters - self.idle
 
 
 DEEPSEEK_V3 = Decoder(
@@ -42,6 +53,8 @@ DEEPSEEK_V3 = Decoder(
     keys=128 * 192,
     cached=512 + 64,
     head_norms=False,
+    idle=634_000_000_000,
+    positions=163_840,
 )
 """DeepSeek-V3 (arXiv 2412.19437, section 4.2): 671 billion parameters, 37 billion of them active; 61 layers of 7,168; one shared
 and 8 routed experts of 2,048, together 18,432; latent attention caches 512 + 64 numbers."""
@@ -63,11 +76,12 @@ def decoder_of(shape: ModelShape) -> Decoder:
         keys=keys,
         cached=2 * keys,
         head_norms=shape.family == "qwen3",
+        positions=shape.positions,
     )
 
 
 def shape_in(directory: Path) -> ModelShape | None:
-    """The shape that a model directory's config.json says; None for a family that is not counted here."""
+    """The shape that the config.json of a shipped model says; None for a family whose shape is not enough to count it."""
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     if config.get("model_type") not in ("qwen2", "qwen3"):
         return None
@@ -82,4 +96,5 @@ def shape_in(directory: Path) -> ModelShape | None:
         num_kv_heads=config.get("num_key_value_heads", heads),
         head_dim=config.get("head_dim") or config["hidden_size"] // heads,
         tied_embeddings=config["tie_word_embeddings"],
+        positions=config["max_position_embeddings"],
     )

@@ -1,5 +1,6 @@
 """From a recipe to the plan's plain numbers: layout, batch and models of its RL stages."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from r1flow.components.core.models import BUILTIN
@@ -46,7 +47,7 @@ class Stage:
 
 
 def models_of(recipe: Recipe) -> dict[str, Decoder]:
-    """The start models whose shapes are known without a download."""
+    """The start models whose shapes are known, from the recipe or as shipped. Others are counted (``r1flow.tasks.counting``)."""
     found = {name: decoder(model) for name, model in recipe.models.items()}
     return {name: model for name, model in found.items() if model is not None}
 
@@ -60,10 +61,10 @@ def decoder(config: ModelConfig) -> Decoder | None:
     return decoder_of(shape) if shape else None
 
 
-def stages_of(recipe: Recipe, lengths: Lengths) -> list[Stage]:
-    """The RL stages whose model is known, in order. Completions are taken to be as long as they may be, unless ``lengths``
-    knows."""
-    models = models_of(recipe)
+def stages_of(recipe: Recipe, lengths: Lengths, models: Mapping[str, Decoder] | None = None) -> list[Stage]:
+    """The RL stages whose model is known, in order; ``models`` by start model, where more are than without counting. Completions
+    are taken to be as long as they may be, unless ``lengths`` knows."""
+    models = models_of(recipe) if models is None else models
     found = []
     for name in recipe.graph.nodes:
         config, start = recipe.stages.get(name), recipe.start_of(name)

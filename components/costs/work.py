@@ -96,9 +96,9 @@ def rating_work(stage: str, rating: Rating, problems: int, model: Decoder, lengt
 
 def sft_work(stage: str, config: SftStage, examples: int, model: Decoder, lengths: Lengths, longest: int) -> Work:
     """``epochs`` passes over ``examples``, three forward passes' worth each."""
-    completion = lengths.of(longest)
+    prompt, completion = row_within(model, lengths.prompt, lengths.of(longest))
     steps = config.epochs * -(-examples // config.batch_size)
-    forward = examples * _group(model, lengths.prompt, completion, 1)
+    forward = examples * _group(model, prompt, completion, 1)
     return Work(stage, steps, 0.0, config.epochs * examples * completion, 0.0, config.epochs * BACKWARD * forward)
 
 
@@ -113,8 +113,16 @@ def evaluation_work(recipe: Recipe, stage: str, model: Decoder, lengths: Lengths
     return Work(stage, 0, out, 0.0, flops)
 
 
+def row_within(model: Decoder, prompt: float, completion: float) -> tuple[float, float]:
+    """Both, as long as a row of SFT data can be, for longer ones are left out; at most half of the positions is the prompt's."""
+    if model.positions is None:
+        return prompt, completion
+    prompt = min(prompt, model.positions // 2)
+    return prompt, min(completion, model.positions - prompt)
+
+
 def recipe_work(recipe: Recipe, models: Mapping[str, Decoder], lengths: Lengths) -> Iterator[Work]:
-    """Every node that computes with a model of a known shape, training before evaluations; ``models`` by start model.
+    """Every node that computes with one of ``models``, training before evaluations; these are by start model.
 
     Pass rates are planned where the recipe says how many problems there are. SFT data is taken to be as large as its
     settings allow, and as long as the RL stage that it was sampled from may write.
@@ -129,17 +137,17 @@ def recipe_work(recipe: Recipe, models: Mapping[str, Decoder], lengths: Lengths)
         if node.kind is IMPLIED["evaluate"]:
             evaluations.append(evaluation_work(recipe, name, model, lengths))
         elif node.kind.name == "rate" and (problems := _problems(recipe, stage)):
-            yield rating_work(name, _rating(stage), problems, model, lengths)
+            yield rating_work(name, rating_of(stage), problems, model, lengths)
         elif isinstance(stage, RlStage) and name in recipe.stages:
             yield rl_work(name, stage, model, lengths, ranks_of(recipe.run.engine, node.kind))
         elif isinstance(stage, SftStage):
-            examples, longest = _sft_data(recipe, stage)
+            examples, longest = sft_data(recipe, stage)
             if examples:
                 yield sft_work(name, stage, examples, model, lengths, longest)
     yield from evaluations
 
 
-def _rating(stage: Stage | None) -> Rating:
+def rating_of(stage: Stage | None) -> Rating:
     """Samples and length of the answers by which problems are rated."""
     if isinstance(stage, RateStage):
         return Rating(stage.samples, stage.max_tokens)
@@ -158,7 +166,7 @@ def _problems(recipe: Recipe, stage: Stage | None) -> int:
     return sum(filter(None, known)) if all(known) else 0
 
 
-def _sft_data(recipe: Recipe, stage: SftStage) -> tuple[int, int]:
+def sft_data(recipe: Recipe, stage: SftStage) -> tuple[int, int]:
     """Most rows of a stage's data, and the longest completion in it; 0 rows where only the data knows."""
     names = [stage.data] if isinstance(stage.data, str) else list(stage.data)
     sets = [_set(recipe, name) for name in names]

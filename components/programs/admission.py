@@ -1,11 +1,14 @@
 """What can be seen to be wrong with a recipe and its surroundings before anything is started or computed."""
 
+from collections.abc import Mapping
+
 from r1flow.components.core.errors import ConfigError, StoreUnavailable
 from r1flow.components.data.sources.files import open_source
 from r1flow.components.recipe.graph import ADDRESS, SUITES, Graph
+from r1flow.components.recipe.kinds import IMPLIED
 from r1flow.components.recipe.origins import Origin, dataset_origins, need_addresses, shown, suite_origins
 from r1flow.components.recipe.recipe import Recipe
-from r1flow.components.recipe.stages import RlStage
+from r1flow.components.recipe.stages import RateStage, RlStage
 from r1flow.components.rewards.custom import reward_digests
 from r1flow.components.rewards.shipped import check_names
 from r1flow.components.store.models import is_remote, locate_model
@@ -49,6 +52,24 @@ def admit_models(recipe: Recipe, graph: Graph) -> None:
     for name, model in recipe.models.items():
         if name in graph.nodes and not ADDRESS.fullmatch(model.source) and not is_remote(model.source):
             locate_model(model.source, model.revision, setting=f"models.{name}.source")
+
+
+def admit_context(recipe: Recipe, graph: Graph, positions: Mapping[str, int]) -> None:
+    """ConfigError for a ``max_tokens`` that leaves no room for any prompt; ``positions`` by start model, where they are known."""
+    chosen = recipe.suites if recipe.evaluate.suites is None else recipe.evaluate.suites
+    for name, node in graph.nodes.items():
+        start, stage = recipe.start_of(node.subject or name), recipe.stages.get(name)
+        asked: dict[str, int] = {}
+        if node.kind is IMPLIED["evaluate"]:
+            asked = {f"suites.{suite}": recipe.suites[suite].max_tokens for suite in chosen}
+        elif isinstance(stage, RlStage | RateStage):
+            asked = {f"stages.{name}": stage.max_tokens}
+        for setting, most in asked.items():
+            if start in positions and most >= positions[start]:
+                raise ConfigError(
+                    f"{setting}.max_tokens: {most:,} leave no room for a prompt in the {positions[start]:,} positions of "
+                    f"{start}; lower it, or take a model with a longer context"
+                )
 
 
 def _origins(recipe: Recipe, graph: Graph) -> dict[str, list[Origin]]:

@@ -18,6 +18,7 @@ from r1flow.components.evals.answers import extract_answer
 from r1flow.components.evals.asking import asked
 from r1flow.components.evals.metrics import Problem, Sample, suite_metrics
 from r1flow.components.evals.vote import Vote, votes
+from r1flow.components.programs.context import need_room
 from r1flow.components.programs.language_model import LanguageModel, open_model, scoring
 from r1flow.components.programs.spec import Spec
 from r1flow.components.recipe.suites import SuiteConfig
@@ -51,9 +52,13 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     spool = Spool(spec.spool)
     spec.out.mkdir(parents=True, exist_ok=True)
     metrics: dict[str, float] = {}
-    for index, (name, settings) in enumerate(sorted(spec.config["suites"].items()), 1):
-        suite = SuiteConfig.model_validate(settings)
-        rows = load_rows(Suites(spec.inputs["suites"]).problems(name))[: suite.problems]
+    suites = {name: SuiteConfig.model_validate(settings) for name, settings in sorted(spec.config["suites"].items())}
+    problems = {n: load_rows(Suites(spec.inputs["suites"]).problems(n))[: s.problems] for n, s in suites.items()}
+    for name, suite in suites.items():
+        put = [asked(row, suite.prompt) for row in problems[name]]
+        need_room(f"{spec.stage}: suite {name}", lm, put, suite.max_tokens)
+    for index, (name, suite) in enumerate(suites.items(), 1):
+        rows = problems[name]
         found = evaluate(spec, lm, name, suite, rows)
         metrics |= {f"{name}/{key}": value for key, value in found.items()}
         spool.append(index, {f"{name}/{key}": value for key, value in found.items()})

@@ -10,6 +10,7 @@ from r1flow.components.core.errors import ModelError
 from r1flow.components.core.gguf import SUFFIX
 from r1flow.components.core.gguf_header import read_header
 from r1flow.components.core.models import known_ids, load_model, load_tokenizer, save_model
+from r1flow.components.core.positions import known_positions
 from r1flow.components.costs.parameters import count_parameters
 from r1flow.components.programs.language_model import set_threads
 from r1flow.components.programs.spec import Spec
@@ -45,6 +46,8 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     probe_sampling(model, known_ids(tokenizer), eos_id=int(tokenizer.eos_token_id), pad_id=int(tokenizer.pad_token_id))
     save_model(model, tokenizer, Policy(spec.out).model)
     metrics = {"parameters": float(parameters)}
+    if (positions := known_positions(model.config)) is not None:
+        metrics["positions"] = float(positions)
     if source.suffix == SUFFIX:
         header = read_header(source)
         (spec.out / "card.md").write_text(DEQUANTISED.format(header=header), encoding="utf-8")

@@ -19,6 +19,7 @@ import psutil
 from r1flow.components.core.digest import directory_digest
 from r1flow.components.core.errors import ModelError, UserError
 from r1flow.components.core.models import check_weights, load_config, load_tokenizer, stored_parameters
+from r1flow.components.core.positions import known_positions
 from r1flow.components.data.chat import FROM_TOKENIZER, TEMPLATES, opens_thought, render, template_names
 from r1flow.components.recipe.section import Section
 from r1flow.components.store.models import locate_model
@@ -51,6 +52,8 @@ class ModelFacts(Section):
     """Stored numbers; tied ones are stored once."""
     weight_bytes: int
     """What they take in the recipe's dtype."""
+    positions: int | None
+    """The most tokens of a prompt and its completion; None where no bound is known."""
     vocabulary: int
     """Tokens that the tokenizer knows."""
     end_token: str
@@ -80,15 +83,15 @@ def main(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _look(name: str, model: StartModel, work: Path, limits: Limits, cache: Path | None) -> ModelFacts:
     source, template = f"models.{name}.source", f"models.{name}.prompt.template"
-    with _looking_at(source, "check it, or give another model", work, limits):
+    with looking_at(source, "check it, or give another model", work, limits):
         directory = locate_model(model.source, model.revision, setting=source)
-        with _limited(limits):
+        with limited(limits):
             config = load_config(directory)
             check_weights(directory, config)
             parameters = stored_parameters(directory)
             tokenizer = load_tokenizer(directory)
     fix = f"name another: {', '.join(each for each in template_names() if each != model.template)}"
-    with _looking_at(template, fix, work, limits), _limited(limits):
+    with looking_at(template, fix, work, limits), limited(limits):
         text = _template(model.template, tokenizer)
         if QUESTION not in render(model.template, QUESTION, tokenizer):
             raise ModelError(f"template {model.template!r} leaves the question out of the prompt; {fix}")
@@ -99,6 +102,7 @@ def _look(name: str, model: StartModel, work: Path, limits: Limits, cache: Path 
         model_type=str(config.model_type),
         parameters=parameters,
         weight_bytes=parameters * WIDTHS[model.dtype],
+        positions=known_positions(config),
         vocabulary=len(tokenizer),
         end_token=str(tokenizer.eos_token),
         template_sha256=hashlib.sha256(text.encode()).hexdigest(),
@@ -118,7 +122,7 @@ def _template(name: str, tokenizer: Any) -> str:
 
 
 @contextmanager
-def _looking_at(setting: str, fix: str, work: Path, limits: Limits) -> Iterator[None]:
+def looking_at(setting: str, fix: str, work: Path, limits: Limits) -> Iterator[None]:
     """Whatever the block raises is a user error that begins with ``setting``."""
     (work / NOTE).write_text(f"{setting}\n{fix}", encoding="utf-8")
     try:
@@ -133,7 +137,7 @@ def _looking_at(setting: str, fix: str, work: Path, limits: Limits) -> Iterator[
 
 
 @contextmanager
-def _limited(limits: Limits) -> Iterator[None]:
+def limited(limits: Limits) -> Iterator[None]:
     """The block within ``limits``. Memory is what a process writes (RLIMIT_DATA): mapped weights do not count."""
     if sys.platform == "linux":
         soft, hard = resource.getrlimit(resource.RLIMIT_DATA)

@@ -12,6 +12,7 @@ from r1flow.components.core.allocator import keep_memory
 from r1flow.components.core.artifacts import Policy
 from r1flow.components.core.cuda import resolve_device
 from r1flow.components.core.models import load_model, load_tokenizer
+from r1flow.components.core.positions import known_positions
 from r1flow.components.core.schema import Row
 from r1flow.components.data.chat import opens_thought, render
 from r1flow.components.programs.spec import Spec
@@ -48,6 +49,11 @@ class LanguageModel:
     @property
     def pad_id(self) -> int:
         return int(self.tokenizer.pad_token_id)
+
+    @property
+    def positions(self) -> int | None:
+        """The most tokens of a prompt and its completion together; None where no bound is known."""
+        return known_positions(self.model.config)
 
     def encode_prompt(self, row: Row) -> tuple[int, ...]:
         """The token ids of a row's prompt, rendered by the template."""

@@ -1,12 +1,11 @@
 """The problems that RL draws from, by skill: all of the dataset's, or those of the asked difficulty."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 
-from r1flow.components.core.artifacts import Dataset
 from r1flow.components.core.errors import DataError
 from r1flow.components.core.schema import Row
 from r1flow.components.data.difficulty import easy_to_hard, within
-from r1flow.components.data.files import load_rows
 from r1flow.components.data.ledger import LEDGER, read_rates
 from r1flow.components.programs.spec import Spec
 from r1flow.components.recipe.stages import RlStage
@@ -15,12 +14,11 @@ from r1flow.components.training.rl.batch import apportion
 Pools = dict[str, list[Row]]
 
 
-def training_pools(spec: Spec, config: RlStage) -> tuple[Pools, dict[str, float]]:
-    """Problems by skill, and what ``config.difficulty`` left out (nothing without it).
+def training_pools(spec: Spec, config: RlStage, rows: Sequence[Row]) -> tuple[Pools, dict[str, float]]:
+    """``rows`` by skill, and what ``config.difficulty`` left out (nothing without it).
 
     DataError where it leaves a skill of the mixture without a problem.
     """
-    rows = load_rows(Dataset(spec.inputs[config.data]).train)
     difficulty = config.difficulty
     if difficulty is None:
         return _by_skill(rows), {}
@@ -48,7 +46,7 @@ def training_pools(spec: Spec, config: RlStage) -> tuple[Pools, dict[str, float]
     }
 
 
-def _by_skill(rows: list[Row]) -> Pools:
+def _by_skill(rows: Sequence[Row]) -> Pools:
     pools: Pools = defaultdict(list)
     for row in rows:
         pools[row.skill].append(row)

@@ -9,6 +9,7 @@ from r1flow.components.data.difficulty import RatedModel, Tally, problem_key
 from r1flow.components.data.files import load_rows
 from r1flow.components.data.ledger import LEDGER, write_ledger
 from r1flow.components.evals.answers import extract_answer
+from r1flow.components.programs.context import problems_with_room
 from r1flow.components.programs.language_model import open_model, scoring
 from r1flow.components.programs.spec import Spec
 from r1flow.components.recipe.stages import RateStage
@@ -27,6 +28,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     rows = [row for row in load_rows(Dataset(spec.inputs[config.data]).train) if not skills or row.skill in skills]
     if not rows:
         raise DataError(f"{spec.stage}: the dataset has no problem of skills {', '.join(skills)}")
+    rows, left_out = problems_with_room(spec, lm, rows, config.max_tokens)
     sampling = Sampling(config.max_tokens, config.temperature)
     policy = RatedModel("start", spec.stage)
     tallies: list[Tally] = []
@@ -52,7 +54,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     spec.out.mkdir(parents=True, exist_ok=True)
     write_ledger(spec.out / LEDGER, tallies)
     rates = [tally.pass_rate or 0.0 for tally in tallies]
-    return {
+    return left_out | {
         "problems": float(len(tallies)),
         "generated": float(generated),
         "pass_at_1": sum(rates) / len(rates),

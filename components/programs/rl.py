@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from r1flow.components.core.artifacts import Policy
+from r1flow.components.core.artifacts import Dataset, Policy
 from r1flow.components.core.cuda import resolve_device
 from r1flow.components.core.errors import ModelError
 from r1flow.components.core.models import load_model, save_model
@@ -16,7 +16,9 @@ from r1flow.components.core.rollout import Group
 from r1flow.components.core.schedule import learning_rate
 from r1flow.components.core.schema import Row
 from r1flow.components.core.seeds import python_rng
+from r1flow.components.data.files import load_rows
 from r1flow.components.processes.ranks import Layout, am_rank, run_ranks
+from r1flow.components.programs.context import problems_with_room
 from r1flow.components.programs.critic import open_critic
 from r1flow.components.programs.failed_batch import saving_failed_batch
 from r1flow.components.programs.journal import Journal
@@ -77,7 +79,10 @@ def train(
         dtype, device = str(lm.model.dtype).removeprefix("torch."), str(lm.model.device)
         reference = load_model(lm.directory, dtype=dtype, device=device)
     critic = open_critic(spec, config, lm, rate) if config.ppo else None
-    pools, chosen = training_pools(spec, config)
+    problems = load_rows(Dataset(spec.inputs[config.data]).train)
+    skills = {skill for skill, share in config.mixture.items() if share}
+    fitting, left_out = problems_with_room(spec, lm, problems, config.max_tokens, skills)
+    pools, chosen = training_pools(spec, config, fitting)
     trainer = (AsyncTrainer if config.staleness else GrpoTrainer)(
         engine,
         lm.model,
@@ -98,7 +103,7 @@ def train(
     done = journal.resume(reference, ahead)
     trainer.sync(done)
     if done == 0:
-        journal.record(0, preflight(trainer, pools, config, spec.seed) | chosen | {"memory/start_gib": held})
+        journal.record(0, preflight(trainer, pools, config, spec.seed) | left_out | chosen | {"memory/start_gib": held})
     if ahead is not None:
         ahead.start(done, config.steps)
     metrics: dict[str, float] = {}

@@ -8,6 +8,7 @@ from r1flow.components.core.errors import DataError
 from r1flow.components.core.models import save_model
 from r1flow.components.core.schedule import learning_rate
 from r1flow.components.data.blend import sft_rows
+from r1flow.components.programs.context import examples_with_room
 from r1flow.components.programs.journal import Journal
 from r1flow.components.programs.language_model import LanguageModel, open_model
 from r1flow.components.programs.spec import Spec
@@ -22,7 +23,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     spec = Spec.model_validate(raw)
     config = SftStage.model_validate(spec.config)
     lm = open_model(spec, spec.inputs[config.model])
-    examples = encode_examples(spec, config, lm)
+    examples, left_out = encode_examples(spec, config, lm)
     batches = list(epoch_batches(examples, config.batch_size, config.epochs, spec.seed))
     rate = partial(
         learning_rate,
@@ -43,14 +44,13 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     train(engine, lm.model, batches, pad_id=lm.pad_id, micro_tokens=config.micro_tokens, packed=True, on_step=on_step)
     journal.finish()
     save_model(lm.model, lm.tokenizer, Policy(spec.out).model)
-    return {"examples": float(len(examples)), "steps": float(len(batches)), "loss": last.get("loss", 0.0)}
+    return left_out | {"examples": float(len(examples)), "steps": float(len(batches)), "loss": last.get("loss", 0.0)}
 
 
-def encode_examples(spec: Spec, config: SftStage, lm: LanguageModel) -> list[Example]:
-    """The SFT data's rows, completions trained on; DataError where there is none, or one that cannot be taught."""
-    examples = [
-        taught(lm.tokenizer, lm.template, row) for row in sft_rows(config.data, spec.inputs, spec.seed, spec.stage)
-    ]
-    if not examples:
+def encode_examples(spec: Spec, config: SftStage, lm: LanguageModel) -> tuple[list[Example], dict[str, float]]:
+    """The SFT data's rows, completions trained on, and how many were left out as longer than the model's positions; DataError
+    where there is none, or one that cannot be taught."""
+    rows = sft_rows(config.data, spec.inputs, spec.seed, spec.stage)
+    if not rows:
         raise DataError(f"{spec.stage}.data has no row; give other data, or loosen the selection that made it")
-    return examples
+    return examples_with_room(spec, lm, rows, [taught(lm.tokenizer, lm.template, row) for row in rows])

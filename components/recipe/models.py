@@ -21,6 +21,8 @@ class ModelShape(Section):
     num_kv_heads: Count
     head_dim: Count
     tied_embeddings: bool
+    positions: Count | None = None
+    """Tokens that a prompt and its completion may have together."""
 
 
 class PromptConfig(Section):

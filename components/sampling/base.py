@@ -48,7 +48,8 @@ class Sampler(Protocol):
     ) -> list[Completion]:
         """One completion per request, in order. The same request gives the same tokens in whatever company.
 
-        ``finished`` may be called for a completion before all have ended, so that its verdict can begin.
+        ``finished`` may be called for a completion before all have ended, so that its verdict can begin. Raises
+        :class:`ConfigError` where a prompt and ``max_tokens`` exceed the model's positions.
         """
         ...
 

@@ -18,10 +18,12 @@ from transformers import Cache, DynamicCache, PreTrainedModel
 from r1flow.components.core.attention import Attend, caches_what_it_reads, open_attention, ready_mask, unread_mask
 from r1flow.components.core.errors import WeightSyncError
 from r1flow.components.core.logits import head_of
+from r1flow.components.core.positions import known_positions
 from r1flow.components.sampling.base import Completion, Finished, Request, Sampling
 from r1flow.components.sampling.batch import Batch
 from r1flow.components.sampling.bucket import BucketPast
 from r1flow.components.sampling.cache import CopiedPast, ReservedCache, SharedPast
+from r1flow.components.sampling.context import check_positions
 from r1flow.components.sampling.digest import tensors_digest
 from r1flow.components.sampling.graph import FEWER_AT, FEWER_ROWS, Graphs, Replayed
 
@@ -42,6 +44,7 @@ class TransformersSampler:
         self.eos_id = eos_id
         self.pad_id = pad_id
         self.max_rows = max_rows
+        self.positions = known_positions(model.config)
         self.graphs = Graphs(model.device) if model.device.type == "cuda" else None
         self._version = 0
 
@@ -75,6 +78,8 @@ class TransformersSampler:
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, *, finished: Finished | None = None
     ) -> list[Completion]:
+        """See :class:`r1flow.components.sampling.base.Sampler`."""
+        check_positions(requests, sampling, self.positions)
         self.model.eval()
         # Longest prompts together: left padding is paid for in every decode step.
         order = sorted(range(len(requests)), key=lambda i: (len(requests[i].prompt_ids), requests[i].prompt_ids, i))

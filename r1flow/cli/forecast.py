@@ -1,5 +1,6 @@
 """``r1 plan``'s forecast: memory of a rank by part, for GRPO and for PPO; time and cost by stage."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from rich.console import Console
@@ -7,20 +8,31 @@ from rich.table import Table
 
 from r1flow.components.core.devices import CORE, DEVICES, device_named, price_of
 from r1flow.components.core.errors import ConfigError
+from r1flow.components.costs.decoder import Decoder
 from r1flow.components.costs.memory import Parts
-from r1flow.components.costs.preset import Stage, models_of, stages_of
+from r1flow.components.costs.others import other_memory
+from r1flow.components.costs.preset import Stage, stages_of
 from r1flow.components.costs.work import SAMPLING_SHARE, TRAINING_SHARE, Lengths, Rates, Work, recipe_work
 from r1flow.components.recipe.recipe import Recipe
 from r1flow.components.recipe.settings import Settings
 
 GB = 1e9
 CARD = "H100"
+WITH_MODEL = ("rl", "sft", "rate", "evaluate")
+"""Kinds that are planned."""
 
 
 def show_forecast(
-    console: Console, recipe: Recipe, settings: Settings, *, on: str | None, memory_gb: float | None, measure: bool
+    console: Console,
+    recipe: Recipe,
+    settings: Settings,
+    models: Mapping[str, Decoder],
+    *,
+    on: str | None,
+    memory_gb: float | None,
+    measure: bool,
 ) -> None:
-    """Both tables, as far as the recipe's models have a known shape."""
+    """All tables, as far as the recipe's start ``models`` are known."""
     device = device_named(on or (CORE if recipe.run.device == "cpu" else CARD))
     if device is None:
         raise ConfigError(f"--on {on}: no such device; there are {', '.join([*DEVICES, CORE])}")
@@ -29,14 +41,17 @@ def show_forecast(
         from r1flow.components.costs.calibrate import calibrate
 
         rates, lengths = calibrate(recipe)
-    stages = stages_of(recipe, lengths)
-    if not stages:
-        return
     room = memory_gb * GB if memory_gb else DEVICES[device].memory if device in DEVICES else None
-    _memory(console, stages, room, process=recipe.run.device == "cpu")
-    work = list(recipe_work(recipe, models_of(recipe), lengths))
-    each = recipe.run.threads if device == CORE else 1
-    _time(console, work, rates, each, device, price_of(device, settings.prices), lengths)
+    process = recipe.run.device == "cpu"
+    if stages := stages_of(recipe, lengths, models):
+        _memory(console, stages, room, process=process)
+    if others := other_memory(recipe, models, lengths):
+        _others(console, others, room, process=process)
+    work = list(recipe_work(recipe, models, lengths))
+    if work:
+        each = recipe.run.threads if device == CORE else 1
+        _time(console, work, rates, each, device, price_of(device, settings.prices), lengths)
+    _unplanned(console, recipe, models, {each.stage for each in work})
 
 
 def _assumed(recipe: Recipe, device: str) -> Rates | None:
@@ -67,6 +82,41 @@ def _memory(console: Console, stages: list[Stage], room: float | None, *, proces
         f"{zero}, {layout.bytes} bytes per weight; prompts of {batch.prompt}, completions of {batch.completion} tokens, "
         f"micro_tokens {batch.micro_tokens:,}; {room_is}"
     )
+
+
+def _others(console: Console, others: Mapping[str, Parts], room: float | None, *, process: bool) -> None:
+    """A row for all stages that need the same."""
+    title = "Memory of SFT, ratings and evaluations: one process, float32"
+    columns = ("weights", "gradients", "optimizer", "activations", "log-probabilities", "KV cache", "peak")
+    table = Table("stage", title=title, title_justify="left")
+    for column in (*columns, "fits") if room else columns:
+        table.add_column(column, justify="right")
+    alike: dict[Parts, list[str]] = {}
+    for name, found in others.items():
+        alike.setdefault(found, []).append(name)
+    for found, names in alike.items():
+        states, peak = found.policy, found.process if process else found.peak
+        moving = (found.activations, found.log_probabilities, found.sampling)
+        cells = [size(x) for x in (states.weights, states.gradients, states.optimizer, *moving, peak)]
+        also = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        table.add_row(names[0] + also, *cells, *(["yes" if peak <= room else "no"] if room else []))
+    console.print(table)
+
+
+def _unplanned(console: Console, recipe: Recipe, models: Mapping[str, Decoder], planned: set[str]) -> None:
+    """What computes with a model and is in no table, and why."""
+    nodes = {name: node for name, node in recipe.graph.nodes.items() if name not in planned}
+    starts = {
+        name: recipe.start_of(node.subject or name) for name, node in nodes.items() if node.kind.name in WITH_MODEL
+    }
+    unknown = [name for name, start in starts.items() if start and start not in models]
+    rows = [name for name, start in starts.items() if start in models]
+    if unknown:
+        console.print(f"Not planned, for nobody knows the model: {', '.join(unknown)}")
+    if rows:
+        console.print(
+            f"Work not planned, for only the data knows how many rows there are: {', '.join(rows)}; say it in the source's rows"
+        )
 
 
 def _cells(stage: Stage, found: Parts, room: float | None, *, process: bool) -> dict[str, str]:

@@ -1,17 +1,21 @@
 """``r1 plan``: what a recipe will do."""
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.table import Table
 
 from r1flow.cli.forecast import show_forecast
-from r1flow.components.costs.parameters import count_parameters, count_value_parameters
-from r1flow.components.programs.admission import admit_reward_names
+from r1flow.components.costs.decoder import Decoder
+from r1flow.components.costs.preset import models_of
+from r1flow.components.programs.admission import admit_context, admit_reward_names
 from r1flow.components.recipe.conformance import DEVIATES, conformance
+from r1flow.components.recipe.kinds import IMPLIED
 from r1flow.components.recipe.presets import load_recipe, split_settings
 from r1flow.components.recipe.recipe import Recipe
 from r1flow.components.recipe.section import Section
 from r1flow.components.recipe.settings import Settings
-from r1flow.components.recipe.stages import RlStage
+from r1flow.components.recipe.stages import RlStage, SelectStage
 
 
 def show_plan(
@@ -27,15 +31,19 @@ def show_plan(
     recipe = load_recipe(preset, recipe_overrides)
     admit_reward_names(recipe)
     settings = Settings.model_validate(chosen)
+    models, unknown = _counted(recipe, settings)
+    positions = {name: model.positions for name, model in models.items() if model.positions is not None}
+    admit_context(recipe, recipe.graph, positions)
     console = Console()
     console.print(f"[bold]{recipe.name}[/]  {recipe.description}\nseed {recipe.seed}")
-    _models(console, recipe)
+    _models(console, recipe, models, unknown)
     table = Table("stage", "settings", title="Stages", title_justify="left")
     table.columns[0].no_wrap = True
     for name, part in _parts(recipe).items():
-        table.add_row(name, _settings(part))
+        bound = positions.get(recipe.start_of(name)) if name in recipe.stages else _least(recipe, positions)
+        table.add_row(name, _settings(part, bound))
     console.print(table)
-    show_forecast(console, recipe, settings, on=on, memory_gb=memory_gb, measure=measure)
+    show_forecast(console, recipe, settings, models, on=on, memory_gb=memory_gb, measure=measure)
 
 
 def show_conformance(preset: str, overrides: list[str]) -> None:
@@ -56,27 +64,53 @@ def show_conformance(preset: str, overrides: list[str]) -> None:
         console.print(f"{source}: {'all others' if len(keys) > len(lines) / 2 else ', '.join(keys)}")
 
 
-def _models(console: Console, recipe: Recipe) -> None:
-    table = Table("model", "source", "parameters", "weights", title="Models", title_justify="left")
+def _counted(recipe: Recipe, settings: Settings) -> tuple[Mapping[str, Decoder], Mapping[str, str]]:
+    """Start models by what they are made of, and why the others are unknown. What presets give needs no child."""
+    models = models_of(recipe)
+    if len(models) == len(recipe.models):
+        return models, {}
+    from r1flow.tasks.counting import count_models
+
+    counted = count_models(recipe, settings.cache)
+    return counted.models, counted.unknown
+
+
+def _models(console: Console, recipe: Recipe, models: Mapping[str, Decoder], unknown: Mapping[str, str]) -> None:
+    table = Table("model", "source", "parameters", "weights", "positions", title="Models", title_justify="left")
     for name, model in recipe.models.items():
-        number = count_parameters(model.shape) if model.shape else None
-        size = number * (4 if model.dtype == "float32" else 2) if number else None
+        known = models.get(name)
+        size = known.parameters * (4 if model.dtype == "float32" else 2) if known else None
+        idle = f", {known.active:,} for a token" if known and known.idle else ""
         table.add_row(
             name,
             f"{model.source}{'@' + model.revision if model.revision else ''}",
-            f"{number:,}" if number else "as the directory says",
+            f"{known.parameters:,}{idle}" if known else "unknown",
             f"{size / 1e9:.3g} GB {model.dtype}" if size else model.dtype,
+            _positions(known),
         )
     for name, stage in recipe.stages.items():
         if isinstance(stage, RlStage) and stage.ppo:
-            start = recipe.models.get(recipe.start_of(name))
-            number = count_value_parameters(start.shape) if start and start.shape else None
-            size_text = f"{number * 4 / 1e9:.3g} GB float32" if number else "float32"
-            table.add_row(
-                f"value model of {name}", "the policy", f"{number:,}" if number else "as the policy", size_text
-            )
+            known = models.get(recipe.start_of(name))
+            size_text = f"{known.value * 4 / 1e9:.3g} GB float32" if known else "float32"
+            number = f"{known.value:,}" if known else "as the policy"
+            table.add_row(f"value model of {name}", "the policy", number, size_text, _positions(known))
     if table.row_count:
         console.print(table)
+    for name, why in unknown.items():
+        console.print(f"{name}: {why}", markup=False)
+    for name, found in models.items():
+        for note in found.notes:
+            console.print(f"{name}: {note}", markup=False)
+
+
+def _positions(model: Decoder | None) -> str:
+    return "unknown" if model is None else f"{model.positions:,}" if model.positions is not None else "no bound known"
+
+
+def _least(recipe: Recipe, positions: Mapping[str, int]) -> int | None:
+    """The fewest positions of the models that are evaluated."""
+    asked = (node.subject for node in recipe.graph.nodes.values() if node.kind is IMPLIED["evaluate"])
+    return min((positions[start] for start in map(recipe.start_of, asked) if start in positions), default=None)
 
 
 def _parts(recipe: Recipe) -> dict[str, Section]:
@@ -91,9 +125,14 @@ def _parts(recipe: Recipe) -> dict[str, Section]:
     }
 
 
-def _settings(section: Section) -> str:
+def _settings(section: Section, positions: int | None) -> str:
+    """``positions``: in which prompt and completion have to fit, said beside ``max_tokens``."""
+    told = section.model_dump(exclude_none=True, exclude={"title"})
+    samples = not isinstance(section, SelectStage)  # whose max_tokens chooses among completions that there are
     return ", ".join(
-        f"{name} {_value(value)}" for name, value in section.model_dump(exclude_none=True, exclude={"title"}).items()
+        f"{name} {_value(value)}"
+        + (f" (of {positions:,} positions)" if name == "max_tokens" and positions and samples else "")
+        for name, value in told.items()
     )
 
 

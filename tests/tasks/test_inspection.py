@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +16,12 @@ from r1flow.components.core.models import BUILTIN
 from r1flow.components.data.chat import TEMPLATES
 from r1flow.components.processes.preload import ForkServer
 from r1flow.components.programs.inspect_model import Limits
+from r1flow.components.recipe.presets import load_recipe
+from r1flow.components.recipe.settings import Settings
+from r1flow.components.store.objects import open_store
+from r1flow.tasks import inspection
 from r1flow.tasks.inspection import inspect
+from r1flow.tasks.place import Place
 from r1flow.tasks.session import PRELOAD
 from tests.fakes.tokenizers import CHATML
 from tests.runs import ROOT, environment
@@ -65,12 +71,26 @@ def test_a_model_is_described(tmp_path, server):
     found = inspect(models, work=tmp_path / "work", server=server)
     base, student = found["base"], found["student"]
     assert (base.directory, base.model_type, base.end_token) == (BUILTIN["tiny-base"], "qwen3", "<eos>")
+    assert (base.positions, student.positions) == (128, 128)
     assert base.weight_bytes == 2 * base.parameters
     assert student.weight_bytes == 4 * student.parameters
     assert base.parameters > student.parameters > 50_000
     assert base.template_sha256 != student.template_sha256
     assert (base.opens_thought, student.opens_thought) == (False, False)
     assert not (tmp_path / "work").exists()
+
+
+def test_a_run_knows_its_models_and_how_long_they_can_be(tmp_path, server, monkeypatch):
+    settings = Settings(home=tmp_path)
+    told = {"settings": settings, "store": open_store(settings.store_uri), "run_id": "r", "cancelled": None}
+    recipe = load_recipe("tiny")
+    run = SimpleNamespace(recipe=recipe, server=lambda: server, place=Place("cpu"), **told)
+    monkeypatch.setattr(inspection, "current_session", lambda: run)
+    inspection.know_models(recipe.graph)
+    assert set(run.place.digests) == set(run.place.parameters) == {"base", "student"}
+    run.recipe = load_recipe("tiny", ["student_rl.max_tokens=128"])
+    with pytest.raises(ConfigError, match=r"stages\.student_rl\.max_tokens: 128 .* the 128 positions of student"):
+        inspection.know_models(run.recipe.graph)
 
 
 def test_a_chat_template_is_the_model_s_own(model, look):
@@ -162,7 +182,12 @@ def test_the_caller_imports_neither_torch_nor_transformers(tmp_path):
     code = """
 import sys
 from pathlib import Path
+from r1flow.components.recipe.presets import load_recipe
+from r1flow.components.recipe.settings import Settings
+from r1flow.components.store.objects import open_store
+from r1flow.tasks import inspection
 from r1flow.tasks.inspection import inspect
+from r1flow.tasks.place import Place
 models = {"base": {"source": "builtin:tiny-base", "template": "tiny"}}
 assert inspect(models, work=Path(sys.argv[1]), server=None)["base"].parameters
 print(sorted({"torch", "transformers", "huggingface_hub", "tokenizers"} & set(sys.modules)))

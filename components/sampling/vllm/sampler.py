@@ -11,12 +11,16 @@ from transformers import AutoConfig
 
 from r1flow.components.core.errors import ConfigError, WeightSyncError
 from r1flow.components.core.models import known_ids, load_tokenizer
+from r1flow.components.core.positions import known_positions
 from r1flow.components.sampling.base import Completion, Finished, Request, Sampling
+from r1flow.components.sampling.context import check_positions
 from r1flow.components.sampling.digest import tensor_digests, tensors_digest
 from r1flow.components.sampling.vllm.engine import on_cpu, on_cuda, start_engine, stop_engine
 from r1flow.components.sampling.vllm.served import HEAD, check_covered, checkpoint_shapes, served_tensors
 
 MIN_TEMPERATURE = 0.01  # vLLM silently raises anything between this and 0
+UNBOUNDED = 32768
+"""Tokens that vLLM makes room for where the model has no bound of its own."""
 
 
 class VllmSampler:
@@ -41,7 +45,7 @@ class VllmSampler:
     ) -> None:
         config = AutoConfig.from_pretrained(directory, local_files_only=True)
         self.eos_id = eos_id
-        self.max_length = int(config.max_position_embeddings)
+        self.max_length = known_positions(config) or UNBOUNDED
         self._dtype: torch.dtype = getattr(torch, dtype)
         self._tied = bool(config.tie_word_embeddings)
         self._shapes = checkpoint_shapes(directory, tied=self._tied)
@@ -153,12 +157,7 @@ class VllmSampler:
             raise ConfigError(
                 f"temperature {sampling.temperature}: vLLM samples at {MIN_TEMPERATURE} or above, or greedily at 0"
             )
-        longest = max((len(request.prompt_ids) for request in requests), default=0)
-        if longest + sampling.max_tokens > self.max_length:
-            raise ConfigError(
-                f"max_tokens: a prompt of {longest} tokens and {sampling.max_tokens} more exceed the model's "
-                f"{self.max_length} positions, where vLLM would cut the completion short; lower max_tokens"
-            )
+        check_positions(requests, sampling, self.max_length)
 
     def _check_sent(self, sent: dict[str, Tensor]) -> None:
         """Before vLLM sees them: an error halfway leaves its engine without weights."""

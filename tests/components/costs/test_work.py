@@ -68,9 +68,10 @@ def test_sft_is_planned_for_all_rows_that_its_settings_allow():
     assert work_of("dev3").read == 3 * 4000 * 60
     share = ("stages.teaching.mix.general", {"share": 0.25})
     assert work_of("dev3", share).read == work_of("dev3").read  # 3,000 / 0.75 = 4,000
-    # 256 chains twice over; of demonstrations nobody knows the length: LONGEST
+    # 256 chains twice over; of demonstrations nobody knows the length, but for the positions: 128 with the prompt's 11
     assert work_of("dev1", ("stages.dev1.data", ["chains", "chains"])).steps == 4 * 16
-    assert work_of("dev1", ("stages.dev1.data", "general")).read == 4 * 1200 * LONGEST
+    assert work_of("dev1", ("stages.dev1.data", "general")).read == 4 * 1200 * (128 - 11)
+    assert sft_work("x", load_recipe("tiny").stages["dev1"], 10, MODEL, Lengths(11), LONGEST).read == 4 * 10 * LONGEST
     mixed = {"chains": {"rows": 30}, "general": {"share": 0.25}}
     assert work_of("dev1", ("stages.dev1.data", mixed)).steps == 4 * 2  # 30 / 0.75 = 40
 

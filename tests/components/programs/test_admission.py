@@ -1,7 +1,7 @@
 import pytest
 
 from r1flow.components.core.errors import ConfigError, DataError, ModelError
-from r1flow.components.programs.admission import admit, admit_reward_names
+from r1flow.components.programs.admission import admit, admit_context, admit_reward_names
 from r1flow.components.recipe.presets import load_recipe, make_recipe
 
 
@@ -47,3 +47,24 @@ def test_a_source_that_lies_nowhere_or_not_where_it_is_said_to_is_named_by_its_s
 
 def test_a_start_model_that_is_an_artifact_is_left_to_the_store() -> None:
     admitted(load_recipe("smoke", ["base.source=rl/0123abcd"]))
+
+
+@pytest.mark.parametrize(
+    ("override", "setting"),
+    [
+        ("dev2.max_tokens=128", r"stages\.dev2"),
+        ("suites.sums.max_tokens=200", r"suites\.sums"),
+        ("stages.rated={kind='rate', model='dev1', data='problems', samples=2, max_tokens=128}", r"stages\.rated"),
+    ],
+)
+def test_a_length_that_leaves_no_room_for_any_prompt_is_refused_by_its_setting(override: str, setting: str) -> None:
+    recipe = load_recipe("tiny", [override])
+    with pytest.raises(
+        ConfigError, match=rf"^{setting}\.max_tokens: \d+ leave no room for a prompt in the 128 positions of "
+    ):
+        admit_context(recipe, recipe.graph, {"base": 128, "student": 128})
+    admit_context(recipe, recipe.graph, {"base": 201, "student": 201})
+    admit_context(recipe, recipe.graph, {})
+    admit_context(
+        recipe, recipe.graph.only(["r1_zero"]) if "suites" not in override else recipe.graph.only([]), {"base": 128}
+    )

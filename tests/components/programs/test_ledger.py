@@ -5,10 +5,11 @@ import json
 import pytest
 from pydantic import ValidationError
 
+from r1flow.components.core.artifacts import Dataset
 from r1flow.components.core.errors import DataError
 from r1flow.components.core.rollout import Group
 from r1flow.components.core.schema import Row
-from r1flow.components.data.files import dump_rows
+from r1flow.components.data.files import dump_rows, load_rows
 from r1flow.components.data.ledger import LEDGER, read_ledger, read_rates
 from r1flow.components.programs.ledger import main
 from r1flow.components.programs.pools import training_pools
@@ -139,8 +140,9 @@ def grpo(**difficulty):
 def pools(spec, config, rates="ledger"):
     inputs = {"data": spec["inputs"]["dataset/old"], "difficulty.rates": str(ledger(spec))}
     given = Spec.model_validate(spec | {"inputs": inputs, "notes": {"rates": rates}})
-    found, metrics = training_pools(given, config)
-    return {skill: [r.id for r in rows] for skill, rows in found.items()}, metrics
+    rows = load_rows(Dataset(given.inputs["data"]).train)
+    found, metrics = training_pools(given, config, rows)
+    return {skill: [r.id for r in pool] for skill, pool in found.items()}, metrics
 
 
 def test_rl_draws_from_problems_of_the_asked_difficulty(spec):

@@ -1,0 +1,90 @@
+"""Counts models from their config.json alone: each is built without memory for its weights. Nothing else of a hub's is fetched.
+
+A config is untrusted: no code is run for it, and each model has limits of processor time and memory, as
+:mod:`r1flow.components.programs.inspect_model` has them.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from r1flow.components.core.errors import ModelError
+from r1flow.components.costs.counts import config_digest, keep_count, kept_count, read_config
+from r1flow.components.costs.decoder import Decoder
+from r1flow.components.programs.inspect_model import Limits, limited, looking_at
+from r1flow.components.store.models import is_hub_id
+
+CONFIG = "config.json"
+FIX = "check it, or give another model"
+
+
+def main(raw: dict[str, Any]) -> dict[str, Any]:
+    """By name a decoder's fields, or ``unknown``: why there is no config.json.
+
+    ``raw`` has ``models`` (``source`` and ``revision`` by name), ``limits``, ``work`` and ``cache``. Raises :class:`ModelError`,
+    naming the setting, for a config that is no model's.
+    """
+    work, cache, limits = Path(raw["work"]), Path(raw["cache"]), Limits.model_validate(raw["limits"])
+    found = {}
+    for name, model in raw["models"].items():
+        with looking_at(f"models.{name}.source", FIX, work, limits):
+            found[name] = _count(model["source"], model["revision"], cache, limits)
+    return found
+
+
+def _count(source: str, revision: str | None, cache: Path, limits: Limits) -> dict[str, Any]:
+    if is_hub_id(source):
+        path = _fetched(source, revision)
+        if isinstance(path, str):
+            return {"unknown": path}
+    else:
+        path = Path(source).expanduser() / CONFIG
+    config = read_config(path)
+    digest = config_digest(config)
+    decoder = kept_count(cache, digest)
+    if decoder is None:
+        from r1flow.components.costs import built  # noqa: F401  (torch's import is none of the model's doing)
+
+        with limited(limits):
+            decoder = count(config)
+        keep_count(cache, digest, decoder)
+    return asdict(decoder)
+
+
+def count(config: bytes) -> Decoder:
+    """The numbers of the causal language model that ``config`` describes. ModelError where it describes none."""
+    import torch
+    from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+
+    from r1flow.components.costs.built import decoder_in
+
+    try:
+        told = json.loads(config)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise ModelError(f"{CONFIG} is not a JSON object; fetch or save the model again")
+    family, own_code = told.pop("model_type", None), told.pop("auto_map", None)
+    if family not in CONFIG_MAPPING:
+        raise ModelError(f"{CONFIG}: transformers knows no model_type {family!r}; {FIX}")
+    settings = CONFIG_MAPPING[family].from_dict(told)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(settings, trust_remote_code=False)
+    decoder = decoder_in(model)
+    if own_code is None:
+        return decoder
+    note = "its config.json asks for code of its own (auto_map), which r1flow never runs: a run refuses it"
+    return Decoder(**(vars(decoder) | {"notes": (*decoder.notes, note)}))
+
+
+def _fetched(source: str, revision: str | None) -> Path | str:
+    """Where a hub's config.json lies now, or why it does not."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(source, CONFIG, revision=revision))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).partition("\n")[0][:300]
+        return f"the {CONFIG} of {source} (revision {revision or 'main'}) could not be fetched: {reason}"
