@@ -13,7 +13,8 @@ import torch
 from r1flow import GrpoTrainer, Objective, Row, Rules, Sampling, Scorer, SingleEngine, TransformersSampler
 from r1flow.components.core.models import load_model, load_tokenizer
 from r1flow.components.core.schedule import learning_rate
-from r1flow.components.data.chat import opens_thought, render
+from r1flow.components.data.chat import opens_thought
+from r1flow.components.data.encode import encode_prompt
 from r1flow.components.data.sources.tiny import tiny_rows
 from r1flow.components.rewards.language import AlphabetLanguage
 from r1flow.components.store.models import locate_model
@@ -55,7 +56,7 @@ def main() -> None:
     engine = SingleEngine(model, rate, max_grad_norm=1.0)
 
     def encode(row: Row) -> tuple[int, ...]:
-        return tuple(tokenizer(render(TEMPLATE, row.prompt, tokenizer), add_special_tokens=False)["input_ids"])
+        return encode_prompt(tokenizer, TEMPLATE, row.prompt)
 
     def decode(ids: Sequence[int]) -> str:
         return str(tokenizer.decode(ids[:-1] if ids and ids[-1] == eos else ids))

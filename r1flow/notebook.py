@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from r1flow.components.core.artifacts import Policy
 from r1flow.components.core.errors import DataError
 from r1flow.components.programs.admission import admit, admit_store
+from r1flow.components.recipe.models import PromptConfig
 from r1flow.components.recipe.presets import make_recipe, read_recipe
 from r1flow.components.recipe.recipe import Recipe
 from r1flow.components.recipe.settings import Settings
@@ -104,29 +105,31 @@ def sample(
     hub id."""
     from r1flow.components.core.models import load_model, load_tokenizer
     from r1flow.components.core.seeds import derive_seed
-    from r1flow.components.data.chat import render
+    from r1flow.components.data.encode import encode_prompt
+    from r1flow.components.data.ends import find_ends
     from r1flow.components.sampling.base import Request, Sampling
     from r1flow.components.sampling.transformers import TransformersSampler
     from r1flow.components.store.models import locate_model
 
     store = open_store()
     source, asked = own_prompt(store, model)
-    own = asked.get("prompt", {}).get("template", "tokenizer")
+    own = PromptConfig.model_validate(asked.get("prompt", {"template": "tokenizer"}))
+    config = PromptConfig(template=template, end_tokens=own.end_tokens) if template else own
     if asked:
         directory = Policy(materialize(store, named_model(store, source), Settings().cache, "model")).model
     else:
         directory = locate_model(source)
     tokenizer = load_tokenizer(directory)
-    texts = [render(template or own, prompt, tokenizer) for prompt in prompts]
-    ids = [tuple(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
+    ids = [encode_prompt(tokenizer, config, prompt) for prompt in prompts]
     requests = [
         Request(prompt, derive_seed(seed, "sample", place, number))
         for place, prompt in enumerate(ids)
         for number in range(num)
     ]
-    sampler = TransformersSampler(load_model(directory), eos_id=tokenizer.eos_token_id, pad_id=tokenizer.pad_token_id)
+    ends = find_ends(tokenizer, directory, config)
+    sampler = TransformersSampler(load_model(directory), eos_id=ends.ids, pad_id=tokenizer.pad_token_id)
     found = sampler.generate(requests, Sampling(max_tokens, temperature))
-    answers = [str(tokenizer.decode(completion.ids, skip_special_tokens=True)) for completion in found]
+    answers = [str(tokenizer.decode(ends.cut(completion.ids), skip_special_tokens=True)) for completion in found]
     return [answers[start : start + num] for start in range(0, len(answers), num)]
 
 

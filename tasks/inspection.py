@@ -32,7 +32,7 @@ def inspect(
     cache: Path | None = None,
     cancelled: threading.Event | None = None,
 ) -> dict[str, ModelFacts]:
-    """What the start ``models`` are, by name; each is given as ``source``, ``revision``, ``template`` and ``dtype``.
+    """What the start ``models`` are, by name; each is given as ``source``, ``revision``, ``prompt`` and ``dtype``.
 
     A hub's model is downloaded. Raises :class:`ModelError` or ``ConfigError``, naming the setting and the fix, for a model that
     cannot be used or goes past the ``limits``; :class:`StageFailed` where it was cancelled or nothing could be started.
@@ -70,8 +70,7 @@ def know_models(graph: Graph) -> None:
                 told = read_manifest(run.store, ref).metrics
                 sizes[name], positions[name] = int(told.get("parameters") or 0), int(told.get("positions") or 0) or None
                 continue
-        template = run.recipe.prompt_of(name).template
-        unknown[name] = {**model.model_dump(include={"source", "revision", "dtype"}), "template": template}
+        unknown[name] = model.model_dump(mode="json", include={"source", "revision", "dtype", "prompt"})
     if unknown:
         work, cache = run.settings.work("inspection", run.run_id), run.settings.cache
         seen = inspect(unknown, work=work, server=run.server(), cache=cache, cancelled=run.cancelled)

@@ -5,6 +5,7 @@ Only safetensors and GGUF are read and no code from a model's directory is ever 
 """
 
 import json
+import logging
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from r1flow.components.core.errors import ModelError
 from r1flow.components.core.filled import loading, require_described, require_filled
 from r1flow.components.core.gguf import SUFFIX, gguf_config, gguf_tokenizer, load_gguf
 from r1flow.components.core.gguf_header import read_header
+from r1flow.components.core.round_trip import first_loss, likely_cause, num_unknown
 from r1flow.components.core.weights import stored_shapes
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+_log = logging.getLogger(__name__)
 
 BUILTIN_MODELS = Path(__file__).resolve().parents[1] / "data" / "tinyworld" / "models"
 BUILTIN = {
@@ -151,13 +155,26 @@ def attention_for(config: "PretrainedConfig") -> str | None:
 
 
 def load_tokenizer(source: Path) -> "PreTrainedTokenizerBase":
-    """The tokenizer of ``source``; it must know an end-of-sequence token. Padding falls back to it."""
-    from transformers import AutoTokenizer
+    """The tokenizer of ``source``; it must give texts back, and know an end-of-sequence token. Padding falls back to that.
+
+    Where the class that the directory names makes another tokenizer than its ``tokenizer.json`` describes, and only the latter
+    gives texts back, the file counts: transformers builds some classes anew, whatever the file says.
+    """
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     if source.suffix == SUFFIX:
         tokenizer = gguf_tokenizer(source)
     else:
         tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
+    lost = first_loss(tokenizer)
+    unknown = 0 if lost else num_unknown(tokenizer)
+    if (lost or unknown) and (source / "tokenizer.json").is_file():
+        plain = PreTrainedTokenizerFast.from_pretrained(source, local_files_only=True)
+        if first_loss(plain) is None and (lost or num_unknown(plain) < unknown):
+            _log.warning("%s: tokenizer.json is read as it is, for the class that is named there loses texts", source)
+            tokenizer, lost = plain, None
+    if lost:
+        raise ModelError(f"{source}: {lost}; {likely_cause(source)}")
     if tokenizer.eos_token_id is None:
         raise ModelError(f"{source}: the tokenizer has no eos_token; completions would never end")
     if tokenizer.pad_token_id is None:

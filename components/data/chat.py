@@ -6,18 +6,27 @@ the model. ``r1_zero`` is Table 1 of the DeepSeek-R1 paper word for word.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, time
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from jinja2 import StrictUndefined, Template
+from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
 from r1flow.components.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from r1flow.components.core.schema import Message
+    from r1flow.components.recipe.models import PromptConfig
+
+PROBE = "1+1"
+MESSAGE_CHARS = 500
+RAISED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What a template that does not fit a conversation raises, beside errors of its own."""
+_EMPTY_THOUGHT = re.compile(r"<think>\s*</think>\s*\Z")
 
 TEMPLATES = Path(__file__).parent / "templates"
 FROM_TOKENIZER = "tokenizer"
@@ -34,30 +43,60 @@ def template_names() -> list[str]:
     return sorted([FROM_TOKENIZER, *(path.stem for path in TEMPLATES.glob("*.jinja"))])
 
 
-def render(template_name: str, prompt: str | Sequence[Message], tokenizer: ChatTokenizer | None = None) -> str:
+def prompt_config(asked: str | PromptConfig) -> PromptConfig:
+    """How a model is asked; a template's name alone means it with the defaults of everything else."""
+    from r1flow.components.recipe.models import PromptConfig
+
+    return PromptConfig(template=asked) if isinstance(asked, str) else asked
+
+
+def render(asked: str | PromptConfig, prompt: str | Sequence[Message], tokenizer: ChatTokenizer | None = None) -> str:
     """The text before the completion; ``prompt`` is a question, or a conversation that ends with one.
 
     ConfigError for an unknown template, or for "tokenizer" without a tokenizer; DataError for a conversation where the
-    template takes one question.
+    template takes one question, and for one that the model's chat template refuses.
     """
-    if template_name != FROM_TOKENIZER:
+    config = prompt_config(asked)
+    if config.template != FROM_TOKENIZER:
         if not isinstance(prompt, str):
             fix = f"give prompt.template = {FROM_TOKENIZER!r}, or leave conversations out"
-            raise DataError(f"template {template_name!r} takes one question, and a row is a conversation; {fix}")
-        return _template(template_name).render(prompt=prompt)
+            raise DataError(f"template {config.template!r} takes one question, and a row is a conversation; {fix}")
+        return _template(config.template).render(prompt=prompt)
     if tokenizer is None:
         raise ConfigError(f"template {FROM_TOKENIZER!r} needs the model's tokenizer; name one of {template_names()}")
     turns = [("user", prompt)] if isinstance(prompt, str) else [(turn.role, turn.content) for turn in prompt]
     conversation = [{"role": role, "content": content} for role, content in turns]
-    return str(tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True))
+    return apply_template(tokenizer, config, conversation, opened=True)
 
 
-def opens_thought(template_name: str, tokenizer: ChatTokenizer | None = None) -> bool:
+def apply_template(
+    tokenizer: ChatTokenizer, config: PromptConfig, conversation: Sequence[Mapping[str, str]], *, opened: bool
+) -> str:
+    """A conversation as the model's own chat template writes it; ``opened``: with the beginning of the assistant's next turn."""
+    turns = [{"role": turn["role"], "content": turn["content"]} for turn in conversation]
+    today = datetime.combine(config.date, time())
+    told = {**config.variables, "strftime_now": today.strftime}
+    try:
+        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=opened, **told))
+    except (TemplateError, *RAISED) as error:
+        reason = f"{type(error).__name__}: {error}"[:MESSAGE_CHARS]
+        raise DataError(
+            f"the model's chat template refuses a conversation of {', '.join(turn['role'] for turn in turns)}: {reason}; change "
+            "its turns, tell the template more by prompt.variables, or name another prompt.template"
+        ) from error
+
+
+def opens_thought(asked: str | PromptConfig, tokenizer: ChatTokenizer | None = None) -> bool:
     """Whether the template itself writes the ``<think>``, so that completions begin inside the thought.
 
     A format reward that does not know this is 0 for ever.
     """
-    return render(template_name, "", tokenizer).rstrip().endswith("<think>")
+    return render(asked, PROBE, tokenizer).rstrip().endswith("<think>")
+
+
+def closes_thought(asked: str | PromptConfig, tokenizer: ChatTokenizer | None = None) -> bool:
+    """Whether the template itself writes an empty thought, so that completions begin behind it and can have none of their own."""
+    return _EMPTY_THOUGHT.search(render(asked, PROBE, tokenizer)) is not None
 
 
 @cache

@@ -17,10 +17,13 @@ from typing import Any, Literal
 import psutil
 
 from r1flow.components.core.digest import directory_digest
-from r1flow.components.core.errors import ModelError, UserError
+from r1flow.components.core.errors import DataError, ModelError, UserError
 from r1flow.components.core.models import check_weights, load_config, load_tokenizer, stored_parameters
 from r1flow.components.core.positions import known_positions
-from r1flow.components.data.chat import FROM_TOKENIZER, TEMPLATES, opens_thought, render, template_names
+from r1flow.components.data.chat import FROM_TOKENIZER, TEMPLATES, closes_thought, opens_thought, render, template_names
+from r1flow.components.data.encode import beginning
+from r1flow.components.data.ends import end_tokens_setting, find_ends, foreign_end, names
+from r1flow.components.recipe.models import PromptConfig
 from r1flow.components.recipe.section import Section
 from r1flow.components.store.models import locate_model
 
@@ -32,11 +35,11 @@ MESSAGE_CHARS = 500
 
 
 class StartModel(Section):
-    """What is looked at: a recipe's start model with the prompt template that it is asked by."""
+    """What is looked at: a recipe's start model with the prompt that it is asked by."""
 
     source: str
     revision: str | None = None
-    template: str
+    prompt: PromptConfig = PromptConfig()
     dtype: Literal["float32", "bfloat16"] = "float32"
 
 
@@ -56,10 +59,17 @@ class ModelFacts(Section):
     """The most tokens of a prompt and its completion; None where no bound is known."""
     vocabulary: int
     """Tokens that the tokenizer knows."""
-    end_token: str
+    end_tokens: tuple[str, ...]
+    """Any of them ends a completion."""
+    trained_end: str
+    """The one that SFT puts behind a completion."""
     template_sha256: str
     opens_thought: bool
     """Whether the template itself writes the ``<think>``."""
+    closes_thought: bool
+    """Whether it writes an empty thought, so that a completion has none."""
+    beginning: str
+    """What the tokenizer puts before every text, such as ``<s>``."""
 
 
 class Limits(Section):
@@ -82,7 +92,7 @@ def main(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _look(name: str, model: StartModel, work: Path, limits: Limits, cache: Path | None) -> ModelFacts:
-    source, template = f"models.{name}.source", f"models.{name}.prompt.template"
+    source = f"models.{name}.source"
     with looking_at(source, "check it, or give another model", work, limits):
         directory = locate_model(model.source, model.revision, setting=source)
         with limited(limits):
@@ -90,12 +100,6 @@ def _look(name: str, model: StartModel, work: Path, limits: Limits, cache: Path 
             check_weights(directory, config)
             parameters = stored_parameters(directory)
             tokenizer = load_tokenizer(directory)
-    fix = f"name another: {', '.join(each for each in template_names() if each != model.template)}"
-    with looking_at(template, fix, work, limits), limited(limits):
-        text = _template(model.template, tokenizer)
-        if QUESTION not in render(model.template, QUESTION, tokenizer):
-            raise ModelError(f"template {model.template!r} leaves the question out of the prompt; {fix}")
-        thinks = opens_thought(model.template, tokenizer)
     return ModelFacts(
         directory=directory,
         digest=directory_digest(directory, cache),
@@ -104,10 +108,40 @@ def _look(name: str, model: StartModel, work: Path, limits: Limits, cache: Path 
         weight_bytes=parameters * WIDTHS[model.dtype],
         positions=known_positions(config),
         vocabulary=len(tokenizer),
-        end_token=str(tokenizer.eos_token),
-        template_sha256=hashlib.sha256(text.encode()).hexdigest(),
-        opens_thought=thinks,
+        **_asked(f"models.{name}.prompt", model.prompt, tokenizer, directory, work, limits),
     )
+
+
+def _asked(
+    setting: str, prompt: PromptConfig, tokenizer: Any, directory: Path, work: Path, limits: Limits
+) -> dict[str, Any]:
+    """The facts that follow from how the model is asked."""
+    fix = f"name another: {', '.join(each for each in template_names() if each != prompt.template)}"
+    with looking_at(f"{setting}.template", fix, work, limits), limited(limits):
+        text = _template(prompt.template, tokenizer)
+        try:
+            shown = render(prompt, QUESTION, tokenizer)
+        except DataError as error:
+            raise error.__cause__ or error from None
+        if QUESTION not in shown:
+            raise ModelError(f"template {prompt.template!r} leaves the question out of the prompt; {fix}")
+        opens, closes = opens_thought(prompt, tokenizer), closes_thought(prompt, tokenizer)
+    with looking_at(f"{setting}.end_tokens", "name tokens that it has", work, limits), limited(limits):
+        ends = find_ends(tokenizer, directory, prompt)
+        if not prompt.end_tokens and (written := foreign_end(tokenizer, prompt, ends)):
+            raise ModelError(
+                f"the chat template closes the assistant's turn with {written!r}, which is no end of this model "
+                f"({', '.join(names(tokenizer, ends))}), so completions would go on behind it; set "
+                f"{setting.removesuffix('prompt')}{end_tokens_setting(tokenizer, ends, written)}"
+            )
+    return {
+        "end_tokens": names(tokenizer, ends),
+        "trained_end": str(tokenizer.convert_ids_to_tokens(ends.trained)),
+        "beginning": "".join(tokenizer.convert_ids_to_tokens(list(beginning(tokenizer)))),
+        "template_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "opens_thought": opens,
+        "closes_thought": closes,
+    }
 
 
 def _template(name: str, tokenizer: Any) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -11,13 +12,17 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from r1flow.components.core.allocator import keep_memory
 from r1flow.components.core.artifacts import Policy
 from r1flow.components.core.cuda import resolve_device
+from r1flow.components.core.ends import Ends
+from r1flow.components.core.errors import ConfigError, DataError
 from r1flow.components.core.models import load_model, load_tokenizer
 from r1flow.components.core.positions import known_positions
 from r1flow.components.core.schema import Row
-from r1flow.components.data.chat import opens_thought, render
+from r1flow.components.data.chat import closes_thought, opens_thought
+from r1flow.components.data.encode import encode_prompt
+from r1flow.components.data.ends import find_ends
 from r1flow.components.programs.spec import Spec
 from r1flow.components.recipe.grpo import GrpoConfig
-from r1flow.components.recipe.models import LanguageConfig
+from r1flow.components.recipe.models import LanguageConfig, PromptConfig
 from r1flow.components.rewards.base import Shaping
 from r1flow.components.rewards.custom import load_reward
 from r1flow.components.rewards.language import AlphabetLanguage, LanguageSpec, NaturalLanguage
@@ -30,21 +35,22 @@ from r1flow.components.sampling.remote import RemoteSampler
 from r1flow.components.sampling.server import SamplerSpec
 from r1flow.components.sampling.transformers import TransformersSampler
 from r1flow.components.training.engines import ranks
-from r1flow.components.training.sft.encode import encode
 
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A loaded model with its tokenizer and the recipe's prompt template."""
+    """A loaded model with its tokenizer and the recipe's prompt."""
 
     directory: Path
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
-    template: str
+    prompt: str | PromptConfig
+    """How it is asked; a template's name alone means it with the defaults of everything else."""
 
-    @property
-    def eos_id(self) -> int:
-        return int(self.tokenizer.eos_token_id)
+    @cached_property
+    def ends(self) -> Ends:
+        """Where its completions end."""
+        return find_ends(self.tokenizer, self.directory, self.prompt)
 
     @property
     def pad_id(self) -> int:
@@ -56,13 +62,15 @@ class LanguageModel:
         return known_positions(self.model.config)
 
     def encode_prompt(self, row: Row) -> tuple[int, ...]:
-        """The token ids of a row's prompt, rendered by the template."""
-        return encode(self.tokenizer, render(self.template, row.messages or row.prompt, self.tokenizer))
+        """The token ids of a row's prompt, rendered by the template. DataError, naming the row, where that cannot be."""
+        try:
+            return encode_prompt(self.tokenizer, self.prompt, row.messages or row.prompt)
+        except DataError as error:
+            raise DataError(f"row {row.id}: {error}") from error
 
     def decode(self, ids: Sequence[int]) -> str:
-        """A completion's text without its end-of-sequence token; tags such as ``</think>`` stay."""
-        end = len(ids) - 1 if ids and ids[-1] == self.eos_id else len(ids)
-        return str(self.tokenizer.decode(ids[:end], skip_special_tokens=False))
+        """A completion's text without its end token; tags such as ``</think>`` stay."""
+        return str(self.tokenizer.decode(self.ends.cut(ids), skip_special_tokens=False))
 
     @contextmanager
     def sampler(self, spec: Spec, grpo: GrpoConfig | None = None) -> Iterator[Sampler]:
@@ -75,12 +83,12 @@ class LanguageModel:
                 model = load_model(
                     self.directory, dtype=str(model.dtype).removeprefix("torch."), device=str(model.device)
                 )
-            yield TransformersSampler(model, eos_id=self.eos_id, pad_id=self.pad_id)
+            yield TransformersSampler(model, eos_id=self.ends.ids, pad_id=self.pad_id)
             return
         served = SamplerSpec(
             kind="vllm" if spec.run.sampler == "vllm" else "transformers",
             model=self.directory,
-            eos_id=self.eos_id,
+            eos_id=self.ends.ids,
             pad_id=self.pad_id,
             device=resolve_device(spec.run.device),
             dtype="bfloat16" if self.model.dtype == torch.bfloat16 else "float32",
@@ -98,7 +106,7 @@ def open_model(spec: Spec, artifact: Path, *, device: str | None = None, dtype: 
     set_threads(spec)
     directory = Policy(artifact).model
     model = load_model(directory, dtype=dtype, device=device or resolve_device(spec.run.device))
-    return LanguageModel(directory, model, load_tokenizer(directory), spec.prompt.template)
+    return LanguageModel(directory, model, load_tokenizer(directory), spec.prompt)
 
 
 def set_threads(spec: Spec) -> None:
@@ -120,12 +128,17 @@ def scoring(
         format_style=spec.prompt.format,
         language=language_spec(spec.language),
         reflection_words=spec.language.reflection_words or PAPER_WORDS,
-        prefilled=lm is not None and opens_thought(lm.template, lm.tokenizer),
+        prefilled=lm is not None and opens_thought(lm.prompt, lm.tokenizer),
         gates=grpo.reward_gates if grpo else {},
         custom={name: load_reward(name) for name in (grpo.rewards.custom if grpo else ())},
         max_tokens=grpo.max_tokens if grpo else 1,
         shaping=Shaping(**grpo.shaping.model_dump()) if grpo else Shaping(),
     )
+    if lm is not None and weights.get("format") and closes_thought(lm.prompt, lm.tokenizer):
+        raise ConfigError(
+            f"{spec.stage}: the prompt itself writes an empty thought, so no completion has the format and its reward is 0 for "
+            "ever; take what closes it out of prompt.variables, or set rewards.format = 0"
+        )
     with ScoringPool(spec.scorers) as pool:
         yield Scorer(rules, PoolJudge(pool))
 

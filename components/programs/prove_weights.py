@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from r1flow.components.core.models import load_model, load_tokenizer
+from r1flow.components.data.ends import find_ends
 from r1flow.components.sampling.remote import RemoteSampler
 from r1flow.components.sampling.server import SamplerSpec, open_sampler
 from r1flow.components.training.checks.weights import Trainer, honest, sabotaged, step
@@ -14,7 +15,10 @@ def main(raw: dict[str, Any]) -> dict[str, Any]:
     directory, work = Path(raw["model"]), Path(raw["work"])
     tokenizer = load_tokenizer(directory)
     spec = SamplerSpec(
-        kind=raw["kind"], model=directory, eos_id=int(tokenizer.eos_token_id), pad_id=int(tokenizer.pad_token_id)
+        kind=raw["kind"],
+        model=directory,
+        eos_id=find_ends(tokenizer, directory, "tokenizer").ids,
+        pad_id=int(tokenizer.pad_token_id),
     )
     trainer = Trainer(load_model(directory), load_model(directory))
     step(trainer.new)

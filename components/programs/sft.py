@@ -53,4 +53,4 @@ def encode_examples(spec: Spec, config: SftStage, lm: LanguageModel) -> tuple[li
     rows = sft_rows(config.data, spec.inputs, spec.seed, spec.stage)
     if not rows:
         raise DataError(f"{spec.stage}.data has no row; give other data, or loosen the selection that made it")
-    return examples_with_room(spec, lm, rows, [taught(lm.tokenizer, lm.template, row) for row in rows])
+    return examples_with_room(spec, lm, rows, [taught(lm.tokenizer, lm.prompt, row, lm.ends) for row in rows])

@@ -18,7 +18,13 @@ class Batch:
     """
 
     def __init__(
-        self, requests: Sequence[Request], sampling: Sampling, *, eos_id: int, pad_id: int, device: torch.device
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        *,
+        end_ids: tuple[int, ...],
+        pad_id: int,
+        device: torch.device,
     ) -> None:
         num = len(requests)
         self.tokens = torch.full((num, sampling.max_tokens), pad_id, device=device)
@@ -29,7 +35,8 @@ class Batch:
         self._counts = torch.zeros(num, dtype=torch.long, device=device)
         self._uniforms = torch.from_numpy(_uniforms([r.seed for r in requests], sampling.max_tokens)).to(device)
         self._sampling = sampling
-        self._eos_id = eos_id
+        self._end_ids = end_ids
+        self._ends = torch.tensor(end_ids, device=device)
         self._told: set[int] = set()
 
     def draw(self, position: int | Tensor, logits: Tensor) -> None:
@@ -41,7 +48,7 @@ class Batch:
         self._logps[self.alive, position] = logp
         # Rows that have ended run along until the next look; what they write is cut off.
         self._counts[self.alive] += self.running
-        self.running &= token != self._eos_id
+        self.running &= (token[:, None] != self._ends).all(-1)
 
     def select_rows(self, kept: Tensor) -> None:
         self.alive, self.lengths, self.running = self.alive[kept], self.lengths[kept], self.running[kept]
@@ -56,7 +63,7 @@ class Batch:
     def completions(self) -> list[Completion]:
         lists = zip(self.tokens.tolist(), self._logps.tolist(), self._counts.tolist(), strict=True)
         return [
-            Completion(tuple(ids[:n]), tuple(logp[:n]), finished=ids[n - 1] == self._eos_id) for ids, logp, n in lists
+            Completion(tuple(ids[:n]), tuple(logp[:n]), finished=ids[n - 1] in self._end_ids) for ids, logp, n in lists
         ]
 
 

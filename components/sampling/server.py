@@ -31,7 +31,8 @@ class SamplerSpec(BaseModel, frozen=True):
 
     kind: Literal["transformers", "vllm"]
     model: Path
-    eos_id: int
+    eos_id: int | tuple[int, ...]
+    """The token that ends a completion, or any of several."""
     pad_id: int
     device: str = "cpu"
     dtype: Literal["float32", "bfloat16"] = "float32"

@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedModel
 
 from r1flow.components.core.attention import Attend, caches_what_it_reads, open_attention, ready_mask, unread_mask
+from r1flow.components.core.ends import end_ids
 from r1flow.components.core.errors import WeightSyncError
 from r1flow.components.core.logits import head_of
 from r1flow.components.core.positions import known_positions
@@ -34,14 +35,23 @@ LOOK_EVERY = (
 
 
 class TransformersSampler:
-    """Serves ``model`` (which it owns, or shares with a trainer in the same process)."""
+    """Serves ``model`` (which it owns, or shares with a trainer in the same process).
+
+    Completions end at ``eos_id``, or at any of several.
+    """
 
     def __init__(
-        self, model: PreTrainedModel, *, eos_id: int, pad_id: int, max_rows: int = 512, look_every: int | None = None
+        self,
+        model: PreTrainedModel,
+        *,
+        eos_id: int | Sequence[int],
+        pad_id: int,
+        max_rows: int = 512,
+        look_every: int | None = None,
     ) -> None:
         self.model = model
         self.look_every = look_every or (1 if model.device.type == "cpu" else LOOK_EVERY)
-        self.eos_id = eos_id
+        self.end_ids = end_ids(eos_id)
         self.pad_id = pad_id
         self.max_rows = max_rows
         self.positions = known_positions(model.config)
@@ -117,7 +127,7 @@ class TransformersSampler:
         rows = torch.tensor([row_of[r.prompt_ids] for r in requests], device=device)
         pads = torch.tensor([width - len(ids) for ids in prompts], device=device)
         head = head_of(self.model)
-        batch = Batch(requests, sampling, eos_id=self.eos_id, pad_id=self.pad_id, device=device)
+        batch = Batch(requests, sampling, end_ids=self.end_ids, pad_id=self.pad_id, device=device)
         batch.draw(0, head.logits(hidden[rows]))
 
         def step(position: int | Tensor) -> None:

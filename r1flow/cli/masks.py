@@ -39,6 +39,7 @@ def show_masks(text: str, model: str | None, rows: int) -> None:
     selection that runs of this recipe have made. ``model`` names the tokenizer's artifact or directory.
     """
     from r1flow.components.core.models import load_tokenizer
+    from r1flow.components.data.ends import find_ends
     from r1flow.components.training.sft.encode import taught
 
     settings = Settings()
@@ -49,12 +50,14 @@ def show_masks(text: str, model: str | None, rows: int) -> None:
         raise DataError(f"{text}: a {ref.kind} artifact teaches nothing by example; name a {', '.join(KINDS)} (r1 ls)")
     directory, owner = _model(store, settings, ref, manifest, model)
     tokenizer = load_tokenizer(directory)
-    template = prompt_of(manifest, owner).template
+    asked = prompt_of(manifest, owner)
+    ends = find_ends(tokenizer, directory, asked)
+    end = tokenizer.convert_ids_to_tokens(ends.trained)
     console = Console()
-    console.print(f"[bold]{ref.short}[/]  template {template}, end token {tokenizer.eos_token}")
+    console.print(f"[bold]{ref.short}[/]  template {asked.template}, end token {end}")
     data = data_of(manifest) if ref.kind == "sft" else [ref]
     for row in islice(chain.from_iterable(load_rows(_file(store, settings, source)) for source in data), rows):
-        _print(console, tokenizer, taught(tokenizer, template, row), row)
+        _print(console, tokenizer, taught(tokenizer, asked, row, ends), row)
 
 
 def _newest(store: ObjectStore, preset: str) -> ArtifactRef:

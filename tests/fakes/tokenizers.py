@@ -1,6 +1,6 @@
 """Small tokenizers of the kinds that models bring: byte-level BPE with a chat format, and pieces that begin with a blank."""
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 CHATML = (
@@ -30,11 +30,27 @@ def byte_level(chat_template=CHATML, *, eos="<|im_end|>", merges=150):
     return fast
 
 
-def blank_first():
+def begins(tokenizer, token="<|endoftext|>"):
+    """``tokenizer`` with a token that it puts before every text, as Llama 3 and Gemma do."""
+    start = tokenizer.convert_tokens_to_ids(token)
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{token} $A", special_tokens=[(token, start)]
+    )
+    tokenizer.bos_token = token
+    return tokenizer
+
+
+def swallowing(tokenizer, token="<|im_end|>"):
+    """``tokenizer`` with a control token that takes the blanks behind it, as Phi 3 has them."""
+    tokenizer.backend_tokenizer.add_special_tokens([AddedToken(token, special=True, rstrip=True, normalized=False)])
+    return tokenizer
+
+
+def blank_first(scheme="always"):
     """Pieces over words that begin with a blank, put there where a text has none, as SentencePiece does by default."""
     core = Tokenizer(models.BPE(unk_token="<unk>"))
-    core.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
-    core.decoder = decoders.Metaspace(prepend_scheme="always")
+    core.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme)
+    core.decoder = decoders.Metaspace(prepend_scheme=scheme)
     core.train_from_iterator(
         TEXTS * 3, trainers.BpeTrainer(vocab_size=200, special_tokens=["<unk>", "</s>"], show_progress=False)
     )

@@ -68,6 +68,9 @@ def test_a_dataset_is_the_same_on_any_device_and_for_any_prompt():
 def test_a_prompt_changes_what_is_asked_with_it():
     other = changed("student.prompt.template=r1_zero")
     assert other == {"distilled", "student_rl"} | evaluations(["student", "distilled", "student_rl"])
+    assert changed("base.prompt.end_tokens=[]", "base.prompt.date=2026-01-01", "base.prompt.variables={}") == set()
+    assert "evaluate/base" in changed("base.prompt.date=2026-01-02")
+    assert "evaluate/base" in changed('base.prompt.end_tokens=["k"]')
     assert changed("distilled.prompt={template='tiny', format='think_answer'}") == {"distilled", "evaluate/distilled"}
 
 

@@ -23,7 +23,7 @@ from r1flow.tasks import inspection
 from r1flow.tasks.inspection import inspect
 from r1flow.tasks.place import Place
 from r1flow.tasks.session import PRELOAD
-from tests.fakes.tokenizers import CHATML
+from tests.fakes.tokenizers import CHATML, byte_level
 from tests.runs import ROOT, environment
 
 LIMITS = Limits(cpu_s=2, memory=1 << 30)
@@ -52,7 +52,7 @@ def model(tmp_path):
 @pytest.fixture
 def look(tmp_path, server):
     def one(source, template="tokenizer", **rest):
-        models = {"base": {"source": str(source), "template": template, **rest}}
+        models = {"base": {"source": str(source), "prompt": {"template": template, **rest}}}
         return inspect(models, work=tmp_path / "work", server=server, limits=LIMITS)["base"]
 
     return one
@@ -65,12 +65,13 @@ def chat(model: Path, template: str) -> Path:
 
 def test_a_model_is_described(tmp_path, server):
     models = {
-        "base": {"source": "builtin:tiny-base", "revision": None, "template": "tiny", "dtype": "bfloat16"},
-        "student": {"source": "builtin:tiny-student", "template": "r1_zero"},
+        "base": {"source": "builtin:tiny-base", "revision": None, "prompt": {"template": "tiny"}, "dtype": "bfloat16"},
+        "student": {"source": "builtin:tiny-student"},
     }
     found = inspect(models, work=tmp_path / "work", server=server)
     base, student = found["base"], found["student"]
-    assert (base.directory, base.model_type, base.end_token) == (BUILTIN["tiny-base"], "qwen3", "<eos>")
+    assert (base.directory, base.model_type) == (BUILTIN["tiny-base"], "qwen3")
+    assert (base.end_tokens, base.trained_end) == (("<eos>",), "<eos>")
     assert (base.positions, student.positions) == (128, 128)
     assert base.weight_bytes == 2 * base.parameters
     assert student.weight_bytes == 4 * student.parameters
@@ -94,10 +95,29 @@ def test_a_run_knows_its_models_and_how_long_they_can_be(tmp_path, server, monke
 
 
 def test_a_chat_template_is_the_model_s_own(model, look):
+    told = CHATML.replace("assistant\n", "assistant\n{% if brief is defined %}<think>\n</think>\n{% endif %}")
+    quiet, brief = look(chat(model, told)), look(model, variables={"brief": True})
+    assert [(facts.opens_thought, facts.closes_thought) for facts in (quiet, brief)] == [(False, False), (False, True)]
     plain = look(chat(model, CHATML))
     thinking = look(chat(model, CHATML.replace("assistant\n", "assistant\n<think>\n")))
     assert (plain.opens_thought, thinking.opens_thought) == (False, True)
     assert plain.template_sha256 != thinking.template_sha256
+
+
+def test_all_ends_are_said_and_a_turn_that_none_of_them_closes_is_refused_with_the_setting(model, look):
+    byte_level(eos="<|endoftext|>").save_pretrained(model)
+    edit(model / "generation_config.json", eos_token_id=[2, 0])
+    facts = look(model)
+    assert (facts.end_tokens, facts.trained_end) == (("<|endoftext|>", "<|im_end|>"), "<|im_end|>")
+    edit(model / "generation_config.json", eos_token_id=0)
+    with pytest.raises(ModelError) as caught:
+        look(model)
+    setting = 'models.base.prompt.end_tokens = ["<|im_end|>", "<|endoftext|>"]'
+    assert re.match(r"models\.base\.prompt\.end_tokens: the chat template closes .*'<\|im_end\|>'", str(caught.value))
+    assert str(caught.value).endswith(f"set {setting}")
+    assert look(model, end_tokens=["<|im_end|>", "<|endoftext|>"]).trained_end == "<|im_end|>"
+    with pytest.raises(ModelError, match=r"^models\.base\.prompt\.end_tokens: '<\|eot\|>' is not one token"):
+        look(model, end_tokens=["<|eot|>"])
 
 
 def test_a_hub_s_model_is_fetched_by_the_child(model, look, hub, monkeypatch):
@@ -188,7 +208,7 @@ from r1flow.components.store.objects import open_store
 from r1flow.tasks import inspection
 from r1flow.tasks.inspection import inspect
 from r1flow.tasks.place import Place
-models = {"base": {"source": "builtin:tiny-base", "template": "tiny"}}
+models = {"base": {"source": "builtin:tiny-base", "prompt": {"template": "tiny"}}}
 assert inspect(models, work=Path(sys.argv[1]), server=None)["base"].parameters
 print(sorted({"torch", "transformers", "huggingface_hub", "tokenizers"} & set(sys.modules)))
 """

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig
 
+from r1flow.components.core.ends import end_ids
 from r1flow.components.core.errors import ConfigError, WeightSyncError
 from r1flow.components.core.models import known_ids, load_tokenizer
 from r1flow.components.core.positions import known_positions
@@ -37,14 +38,14 @@ class VllmSampler:
         self,
         directory: Path,
         *,
-        eos_id: int,
+        eos_id: int | Sequence[int],
         dtype: str = "float32",
         device: str = "cpu",
         memory: float = 0.5,
         colocated: bool = True,
     ) -> None:
         config = AutoConfig.from_pretrained(directory, local_files_only=True)
-        self.eos_id = eos_id
+        self.end_ids = end_ids(eos_id)
         self.max_length = known_positions(config) or UNBOUNDED
         self._dtype: torch.dtype = getattr(torch, dtype)
         self._tied = bool(config.tie_word_embeddings)
@@ -179,7 +180,7 @@ class VllmSampler:
             top_p=sampling.top_p,
             max_tokens=sampling.max_tokens,
             seed=seed,
-            stop_token_ids=[self.eos_id],
+            stop_token_ids=list(self.end_ids),
             allowed_token_ids=self._allowed,  # None: all; the mask lies before the log-probabilities
             logprobs=0,  # of the sampled token alone
             flat_logprobs=True,
@@ -189,7 +190,7 @@ class VllmSampler:
 
     def _completion(self, output: Any) -> Completion:
         ids = tuple(output.token_ids)
-        return Completion(ids, tuple(output.logprobs.logprobs), finished=ids[-1] == self.eos_id)
+        return Completion(ids, tuple(output.logprobs.logprobs), finished=ids[-1] in self.end_ids)
 
 
 def _report_logprobs_before_the_cut(worker: Any) -> None:

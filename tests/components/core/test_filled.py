@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from r1flow.components.core.errors import ModelError
-from r1flow.components.core.models import check_weights, load_config, load_model, save_model
+from r1flow.components.core.models import attention_for, check_weights, load_config, load_model, save_model
 from r1flow.components.core.weights import WEIGHTS
 from tests.fakes.tiny import grouped_query_model, tiny_model
 from tests.fakes.tokenizers import byte_level
@@ -216,6 +216,7 @@ def families(tmp_path_factory):
     for name, (config, _) in FAMILIES.items():
         torch.manual_seed(0)
         AutoModelForCausalLM.from_config(config).save_pretrained(base / name)
+        byte_level().save_pretrained(base / name)
     return base
 
 
@@ -224,8 +225,9 @@ def test_buffers_that_older_files_hold_and_tensors_put_together_are_no_reason(fa
     directory = shutil.copytree(families / family, tmp_path / family)
     weights = load_file(directory / WEIGHTS)
     save_file(weights | FAMILIES[family][1], directory / WEIGHTS, {"format": "pt"})
-    expected = AutoModelForCausalLM.from_pretrained(directory).eval()
-    check_weights(directory, load_config(directory))
+    config = load_config(directory)
+    expected = AutoModelForCausalLM.from_pretrained(directory, attn_implementation=attention_for(config)).eval()
+    check_weights(directory, config)
     loaded = load_model(directory)
     ids = torch.arange(12)[None]
     assert torch.equal(loaded(input_ids=ids).logits, expected(input_ids=ids).logits)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from r1flow.components.core.errors import ConfigError, StageFailed, WeightSyncError
+from r1flow.components.core.errors import ConfigError, ModelError, StageFailed, WeightSyncError
 from r1flow.components.data.tinyworld.model import build_tokenizer
 from r1flow.components.processes.preload import python_environment
 from r1flow.components.sampling.base import Completion, Request, Sampling
@@ -117,7 +117,7 @@ def test_closing_ends_a_call_that_a_thread_is_in(spec, tmp_path):
 
 
 def test_a_sampler_that_cannot_be_opened_says_why(spec, tmp_path):
-    with pytest.raises(StageFailed, match="absent"):
+    with pytest.raises(ModelError, match="absent"):
         RemoteSampler(spec.model_copy(update={"model": tmp_path / "absent"}), tmp_path)
 
 

@@ -146,6 +146,19 @@ def test_dropping_rows_that_have_ended_changes_no_token(sampler, monkeypatch):
         assert len(sizes) == 0 if share else len(sizes) > at_usual
 
 
+def test_a_completion_ends_at_the_first_of_several_ends():
+    model = tiny_model()
+    prompts = [Request((3, 4, 5), seed) for seed in range(24)]
+    plain = TransformersSampler(model, eos_id=EOS, pad_id=PAD).generate(prompts, SAMPLING)
+    other = next(token for completion in plain for token in completion.ids[:-1] if token != EOS)
+    both = TransformersSampler(model, eos_id=(EOS, other), pad_id=PAD).generate(prompts, SAMPLING)
+    for one, cut in zip(plain, both, strict=True):
+        place = next((i for i, token in enumerate(one.ids) if token in (EOS, other)), None)
+        assert cut.ids == (one.ids if place is None else one.ids[: place + 1])
+        assert cut.finished == (place is not None)
+    assert [c.ids[-1] for c in both].count(other)
+
+
 def test_the_end_token_is_kept_and_a_completion_without_it_is_unfinished(sampler):
     for completion in sampler.generate(make_requests(), SAMPLING):
         assert completion.finished == (completion.ids[-1] == EOS)

@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from r1flow.components.core.errors import DataError
 from r1flow.components.data.chat import TEMPLATES, render, template_names
+from r1flow.components.data.ends import find_ends
+from r1flow.components.data.literal import encode
 from r1flow.components.data.tinyworld.model import build_tokenizer
-from r1flow.components.training.sft.encode import encode, encode_conversation, encode_pair, taught
+from r1flow.components.training.sft.encode import encode_conversation, encode_pair, taught
 from tests.fakes.tokenizers import CHATML, blank_first, byte_level
 
 BPE, TINY = (
@@ -22,6 +24,10 @@ PAIRS = {
 CASES = [(name, kind, pair) for name in template_names() for kind, (_, pairs) in PAIRS.items() for pair in pairs]
 
 
+def ends_of(tokenizer):
+    return find_ends(tokenizer, None, "r1_zero")
+
+
 def says(tokenizer, ids):
     return tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
@@ -34,7 +40,7 @@ def trained(example):
 def test_of_every_template_exactly_the_completion_and_its_end_are_trained_on(template, kind, pair):
     tokenizer, (prompt, completion) = PAIRS[kind][0], pair
     shown = render(template, prompt, tokenizer)
-    example = encode_pair(tokenizer, shown, completion, row="r")
+    example = encode_pair(tokenizer, shown, completion, ends_of(tokenizer), row="r")
     assert says(tokenizer, trained(example)) == completion + tokenizer.eos_token
     assert trained(example)[-1] == tokenizer.eos_token_id
     context = example.ids[: example.num_context]
@@ -48,7 +54,7 @@ def test_a_token_that_would_reach_over_the_boundary_is_cut_as_sampling_cuts_it()
     prompt, completion = render("tiny", "1+1"), "<think>2"
     assert encode(BPE, "=<think>") != encode(BPE, "=") + encode(BPE, "<think>")
     assert encode(BPE, prompt + completion) != encode(BPE, prompt) + encode(BPE, completion)
-    example = encode_pair(BPE, prompt, completion, row="r")
+    example = encode_pair(BPE, prompt, completion, ends_of(BPE), row="r")
     assert example.ids[: example.num_context] == encode(BPE, prompt)
     assert says(BPE, trained(example)) == "<think>2<|im_end|>"
 
@@ -58,29 +64,29 @@ def test_a_tokenizer_that_puts_a_blank_between_the_pieces_is_refused_by_name():
         DataError,
         match=r"row lake-7: behind its prompt the tokenizer reads the completion otherwise.*'Assistant: the end'",
     ):
-        encode_pair(blank_first(), "Assistant:", "the end", row="lake-7")
+        encode_pair(blank_first(), "Assistant:", "the end", ends_of(blank_first()), row="lake-7")
 
 
 def test_a_completion_that_the_tokenizer_cannot_write_is_refused_with_the_place():
     with pytest.raises(
         DataError, match=r"row r: this tokenizer cannot write the completion: it makes '1\+<unk>' of '1\+\u4f60'"
     ):
-        encode_pair(TINY, "1+1=", "1+\u4f60", row="r")
+        encode_pair(TINY, "1+1=", "1+\u4f60", ends_of(TINY), row="r")
 
 
 def test_without_a_prompt_nothing_would_predict_the_first_token():
     with pytest.raises(DataError, match="row r: its prompt has no token"):
-        encode_pair(BPE, "", "2", row="r")
+        encode_pair(BPE, "", "2", ends_of(BPE), row="r")
 
 
 def test_a_completion_with_an_end_inside_is_refused():
     with pytest.raises(DataError, match="contains the end token '<eos>'"):
-        encode_pair(TINY, "1+1=", "2<eos>3", row="r")
+        encode_pair(TINY, "1+1=", "2<eos>3", ends_of(TINY), row="r")
 
 
 @given(st.text(min_size=1, max_size=30), st.text(max_size=30))
 def test_any_text_comes_back_from_its_mask(prompt, completion):
-    example = encode_pair(BPE, prompt, completion, row="r") if "<|im_end|>" not in completion else None
+    example = encode_pair(BPE, prompt, completion, ends_of(BPE), row="r") if "<|im_end|>" not in completion else None
     if example is not None:
         assert says(BPE, trained(example)) == completion + "<|im_end|>"
 
@@ -106,7 +112,7 @@ TALK = [
 
 
 def test_of_a_conversation_the_assistants_turns_are_trained_on_each_with_its_end():
-    example = encode_conversation(BPE, "tokenizer", TALK, row="r")
+    example = encode_conversation(BPE, "tokenizer", TALK, ends_of(BPE), row="r")
     assert says(BPE, trained(example)) == "82<|im_end|><think>12*12</think>144 <|im_end|>"
     whole = BPE.apply_chat_template(TALK, tokenize=False)
     assert whole.startswith(says(BPE, example.ids))  # the last question, unanswered, is left out
@@ -120,19 +126,21 @@ def test_of_a_conversation_the_assistants_turns_are_trained_on_each_with_its_end
 
 def test_one_question_and_its_answer_is_the_pair():
     for template in ("r1_zero", "tiny"):
-        talk = encode_conversation(BPE, template, TALK[1:3], row="r")
-        assert talk == encode_pair(BPE, render(template, "What is 37+45?"), "82", row="r")
+        talk = encode_conversation(BPE, template, TALK[1:3], ends_of(BPE), row="r")
+        assert talk == encode_pair(BPE, render(template, "What is 37+45?"), "82", ends_of(BPE), row="r")
         with pytest.raises(DataError, match="holds one question and its answer"):
-            encode_conversation(BPE, template, TALK, row="r")
+            encode_conversation(BPE, template, TALK, ends_of(BPE), row="r")
 
 
 def test_a_template_that_takes_thoughts_out_of_earlier_turns_is_refused():
     forgetful = byte_level(
         CHATML.replace("m.content", "(m.content.split('</think>')[-1] if not loop.last else m.content)")
     )
-    assert encode_conversation(forgetful, "tokenizer", TALK[:5], row="r")
+    assert encode_conversation(forgetful, "tokenizer", TALK[:5], ends_of(forgetful), row="r")
     with pytest.raises(DataError, match=r"row r: .*before turn 7 otherwise.*make a row of each turn"):
-        encode_conversation(forgetful, "tokenizer", [*TALK, {"role": "assistant", "content": "Bye"}], row="r")
+        encode_conversation(
+            forgetful, "tokenizer", [*TALK, {"role": "assistant", "content": "Bye"}], ends_of(forgetful), row="r"
+        )
 
 
 @pytest.mark.parametrize(
@@ -140,13 +148,16 @@ def test_a_template_that_takes_thoughts_out_of_earlier_turns_is_refused():
     [
         (BPE, TALK[:2], "needs a turn of the assistant"),
         (BPE, TALK[2:], "needs a turn of the assistant"),
-        (byte_level(eos="<|endoftext|>"), TALK, "does not close the assistant's turn by its end token '<|endoftext|>'"),
+        (byte_level(eos="<|endoftext|>"), TALK, "does not close the assistant's turn by an end token"),
         (byte_level(CHATML + "{% if not add_generation_prompt %}!{% endif %}"), TALK[1:3], None),
     ],
 )
 def test_conversations_that_cannot_be_taught_say_why(tokenizer, talk, message):
     if message is None:
-        assert says(tokenizer, trained(encode_conversation(tokenizer, "tokenizer", talk, row="r"))) == "82<|im_end|>"
+        assert (
+            says(tokenizer, trained(encode_conversation(tokenizer, "tokenizer", talk, ends_of(tokenizer), row="r")))
+            == "82<|im_end|>"
+        )
         return
     with pytest.raises(DataError, match="row r: .*" + message.replace("|", r"\|")):
-        encode_conversation(tokenizer, "tokenizer", talk, row="r")
+        encode_conversation(tokenizer, "tokenizer", talk, ends_of(tokenizer), row="r")
