@@ -96,7 +96,7 @@ def sample(
     prompts: Sequence[str],
     *,
     num: int = 1,
-    max_tokens: int = 256,
+    max_tokens: int | None = None,
     temperature: float = 0.6,
     seed: int = 0,
     template: str | None = None,
@@ -104,10 +104,12 @@ def sample(
     """``num`` completions of every prompt. ``model``: an artifact, a stage of the last run, `champion`, a model directory or a
     hub id."""
     from r1flow.components.core.models import load_model, load_tokenizer
+    from r1flow.components.core.positions import known_positions
     from r1flow.components.core.seeds import derive_seed
     from r1flow.components.data.encode import encode_prompt
     from r1flow.components.data.ends import find_ends
     from r1flow.components.sampling.base import Request, Sampling
+    from r1flow.components.sampling.context import default_tokens
     from r1flow.components.sampling.transformers import TransformersSampler
     from r1flow.components.store.models import locate_model
 
@@ -127,8 +129,11 @@ def sample(
         for number in range(num)
     ]
     ends = find_ends(tokenizer, directory, config)
-    sampler = TransformersSampler(load_model(directory), eos_id=ends.ids, pad_id=tokenizer.pad_token_id)
-    found = sampler.generate(requests, Sampling(max_tokens, temperature))
+    loaded = load_model(directory)
+    sampler = TransformersSampler(loaded, eos_id=ends.ids, pad_id=tokenizer.pad_token_id)
+    longest = max(map(len, ids), default=0)
+    most = max_tokens or default_tokens(longest, known_positions(loaded.config))
+    found = sampler.generate(requests, Sampling(most, temperature))
     answers = [str(tokenizer.decode(ends.cut(completion.ids), skip_special_tokens=True)) for completion in found]
     return [answers[start : start + num] for start in range(0, len(answers), num)]
 

@@ -197,7 +197,7 @@ def sample(
     prompt: Annotated[str, typer.Argument(help="The problem, such as 37+45+68.")],
     num: Annotated[int, typer.Option("--num", "-n", min=1, help="Completions to draw.")] = 1,
     template: Annotated[str | None, typer.Option(help="Prompt template; default: the artifact's own.")] = None,
-    max_tokens: Annotated[int, typer.Option(min=1)] = 256,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Default: 256, or what the model has room for.")] = None,
     temperature: Annotated[float, typer.Option(min=0)] = 0.6,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:

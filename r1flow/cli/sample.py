@@ -17,27 +17,32 @@ from r1flow.components.tracking.promotions import named_model
 
 
 def draw(
-    model: str, prompt: str, *, num: int, template: str | None, max_tokens: int, temperature: float, seed: int
+    model: str, prompt: str, *, num: int, template: str | None, max_tokens: int | None, temperature: float, seed: int
 ) -> None:
     """Print ``num`` completions. ``model`` is a directory, a ``.gguf`` file, an artifact, or `champion` of a registered model."""
     directory, asked = _find(model)
     if template:
         asked = PromptConfig(template=template, end_tokens=asked.end_tokens)
     from r1flow.components.core.models import load_model, load_tokenizer
+    from r1flow.components.core.positions import known_positions
     from r1flow.components.core.seeds import derive_seed
     from r1flow.components.data.chat import render
     from r1flow.components.data.encode import encode_prompt
     from r1flow.components.data.ends import find_ends
     from r1flow.components.sampling.base import Request, Sampling
+    from r1flow.components.sampling.context import default_tokens
     from r1flow.components.sampling.transformers import TransformersSampler
 
     tokenizer = load_tokenizer(directory)
     ids = encode_prompt(tokenizer, asked, prompt)
     ends = find_ends(tokenizer, directory, asked)
-    sampler = TransformersSampler(load_model(directory), eos_id=ends.ids, pad_id=tokenizer.pad_token_id)
+    loaded = load_model(directory)
+    sampler = TransformersSampler(loaded, eos_id=ends.ids, pad_id=tokenizer.pad_token_id)
     requests = [Request(ids, derive_seed(seed, "sample", index)) for index in range(num)]
     console = Console()
-    for completion in sampler.generate(requests, Sampling(max_tokens, temperature)):
+    for completion in sampler.generate(
+        requests, Sampling(max_tokens or default_tokens(len(ids), known_positions(loaded.config)), temperature)
+    ):
         answer = tokenizer.decode(ends.cut(completion.ids), skip_special_tokens=True)
         console.print(render(asked, prompt, tokenizer), style="dim", end="", markup=False, highlight=False)
         console.print(answer, markup=False, highlight=False)
