@@ -102,7 +102,7 @@ def sample(
     template: str | None = None,
 ) -> list[list[str]]:
     """``num`` completions of every prompt. ``model``: an artifact, a stage of the last run, `champion`, a model directory or a
-    hub id."""
+    hub id. ``max_tokens`` None: 256, or what the model has room for."""
     from r1flow.components.core.models import load_model, load_tokenizer
     from r1flow.components.core.positions import known_positions
     from r1flow.components.core.seeds import derive_seed
@@ -131,9 +131,9 @@ def sample(
     ends = find_ends(tokenizer, directory, config)
     loaded = load_model(directory)
     sampler = TransformersSampler(loaded, eos_id=ends.ids, pad_id=tokenizer.pad_token_id)
-    longest = max(map(len, ids), default=0)
-    most = max_tokens or default_tokens(longest, known_positions(loaded.config))
-    found = sampler.generate(requests, Sampling(most, temperature))
+    if max_tokens is None:
+        max_tokens = default_tokens(max(map(len, ids), default=0), known_positions(loaded.config))
+    found = sampler.generate(requests, Sampling(max_tokens, temperature))
     answers = [str(tokenizer.decode(ends.cut(completion.ids), skip_special_tokens=True)) for completion in found]
     return [answers[start : start + num] for start in range(0, len(answers), num)]
 
