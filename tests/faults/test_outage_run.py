@@ -38,7 +38,7 @@ main()
 """`r1` that gives a store two seconds in place of sixty, and tries a stage again at once."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def s3() -> Iterator[S3]:
     with s3_behind_a_proxy() as servers:
         servers.make_bucket(BUCKET)
@@ -91,7 +91,7 @@ def test_a_store_that_goes_for_good_at_publication_loses_nothing_and_the_next_ru
     )
     s3.proxy.heal()
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "r1: StoreUnavailable: cannot " in done.stderr
+    assert "r1_zero: StoreUnavailable: cannot " in done.stderr
     assert "check AWS_ENDPOINT_URL" in done.stderr
     (model,) = home.glob("work/rl-*/out/model/model.safetensors")
     trained = model.read_bytes()
