@@ -48,8 +48,10 @@ def allowed(environment: Mapping[str, str]) -> dict[str, str]:
     """
     more = [pattern.strip().upper() for pattern in environment.get(MORE, "").split(",") if pattern.strip()]
     patterns = (*ALLOWED, *more)
-    return {
-        name: value
-        for name, value in environment.items()
+    chosen = [
+        name
+        for name in environment
         if name not in WITHHELD and any(fnmatchcase(name.upper(), pattern) for pattern in patterns)
-    }
+    ]
+    # Asked for one by one: another thread (MLflow's telemetry) may take a variable out between its name and its value.
+    return {name: value for name in chosen if (value := environment.get(name)) is not None}

@@ -43,3 +43,17 @@ def test_the_components_are_found_first(monkeypatch):
 def test_an_interpreter_starts_in_it(tmp_path):
     program = [sys.executable, "-P", "-c", "import r1flow.components.core.errors"]
     assert subprocess.run(program, env=python_environment(), cwd=tmp_path, timeout=60).returncode == 0
+
+
+class Emptied(dict[str, str]):
+    """An environment from which another thread takes a variable, just after its name has been seen."""
+
+    def __iter__(self):
+        for name in list(super().__iter__()):
+            if name == "HF_TOKEN":
+                self.pop(name, None)
+            yield name
+
+
+def test_a_variable_that_another_thread_takes_out_meanwhile_is_left_out():
+    assert allowed(Emptied(NEEDED)) == {name: value for name, value in NEEDED.items() if name != "HF_TOKEN"}
