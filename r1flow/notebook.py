@@ -129,7 +129,7 @@ def sample(
         for number in range(num)
     ]
     ends = find_ends(tokenizer, directory, config)
-    loaded = load_model(directory)
+    loaded = load_model(directory, tokenizer=tokenizer)
     sampler = TransformersSampler(loaded, eos_id=ends.ids, pad_id=tokenizer.pad_token_id)
     if max_tokens is None:
         max_tokens = default_tokens(max(map(len, ids), default=0), known_positions(loaded.config))

@@ -97,9 +97,15 @@ def load_config(source: Path) -> "PretrainedConfig":
         return AutoConfig.from_pretrained(source, local_files_only=True)
 
 
-def load_model(source: Path, *, dtype: str = "float32", device: str = "cpu") -> "PreTrainedModel":
+def load_model(
+    source: Path,
+    *,
+    dtype: str = "float32",
+    device: str = "cpu",
+    tokenizer: "PreTrainedTokenizerBase | None" = None,
+) -> "PreTrainedModel":
     """The causal language model of ``source`` (of a ``.gguf`` file dequantised), in evaluation mode and without dropout, over
-    its tokenizer's ids alone.
+    its tokenizer's ids alone: those of ``tokenizer``, where the caller has read it already, which takes seconds of some.
 
     Every number is one of its files: :class:`ModelError` for a tensor that is missing, left over, of another shape or no
     number (:func:`~r1flow.components.core.filled.require_filled`), and for logits that :mod:`r1flow.components.core.head` cannot
@@ -129,7 +135,7 @@ def load_model(source: Path, *, dtype: str = "float32", device: str = "cpu") -> 
                 ignore_mismatched_sizes=True,  # they are refused by name
             )
     require_filled(model, info, source)
-    keep_to(model, known_ids(load_tokenizer(source)))
+    keep_to(model, known_ids(load_tokenizer(source) if tokenizer is None else tokenizer))
     return model.to(device).eval()
 
 

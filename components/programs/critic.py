@@ -18,7 +18,7 @@ def open_critic(spec: Spec, config: GrpoConfig, lm: LanguageModel, rate: Callabl
     dtype, device = str(lm.model.dtype).removeprefix("torch."), str(lm.model.device)
     engine = open_engine(
         spec.run.engine,
-        ValueModel(load_model(lm.directory, dtype=dtype, device=device)),
+        ValueModel(load_model(lm.directory, dtype=dtype, device=device, tokenizer=lm.tokenizer)),
         lambda step: ppo.value_rate * rate(step),
         max_grad_norm=config.max_grad_norm,
     )

@@ -31,7 +31,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     set_threads(spec)
     source = locate_model(config.source, config.revision, setting=f"models.{spec.stage}.source")
     tokenizer = load_tokenizer(source)
-    model = load_model(source, dtype=config.dtype)
+    model = load_model(source, dtype=config.dtype, tokenizer=tokenizer)
     parameters = sum(p.numel() for p in model.parameters())
     if config.shape is not None and count_parameters(config.shape) != parameters:
         raise ModelError(

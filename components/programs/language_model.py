@@ -80,9 +80,8 @@ class LanguageModel:
             model = self.model
             if spec.run.engine.kind == "deepspeed" and spec.run.engine.zero_stage == 3:
                 # The policy's own weights are empty between its passes: a copy serves.
-                model = load_model(
-                    self.directory, dtype=str(model.dtype).removeprefix("torch."), device=str(model.device)
-                )
+                dtype, device = str(model.dtype).removeprefix("torch."), str(model.device)
+                model = load_model(self.directory, dtype=dtype, device=device, tokenizer=self.tokenizer)
             yield TransformersSampler(model, eos_id=self.ends.ids, pad_id=self.pad_id)
             return
         served = SamplerSpec(
@@ -105,8 +104,9 @@ def open_model(spec: Spec, artifact: Path, *, device: str | None = None, dtype: 
     """
     set_threads(spec)
     directory = Policy(artifact).model
-    model = load_model(directory, dtype=dtype, device=device or resolve_device(spec.run.device))
-    return LanguageModel(directory, model, load_tokenizer(directory), spec.prompt)
+    device, tokenizer = device or resolve_device(spec.run.device), load_tokenizer(directory)
+    model = load_model(directory, dtype=dtype, device=device, tokenizer=tokenizer)
+    return LanguageModel(directory, model, tokenizer, spec.prompt)
 
 
 def set_threads(spec: Spec) -> None:

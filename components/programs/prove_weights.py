@@ -20,7 +20,8 @@ def main(raw: dict[str, Any]) -> dict[str, Any]:
         eos_id=find_ends(tokenizer, directory, "tokenizer").ids,
         pad_id=int(tokenizer.pad_token_id),
     )
-    trainer = Trainer(load_model(directory), load_model(directory))
+    old, new = (load_model(directory, tokenizer=tokenizer) for _ in range(2))
+    trainer = Trainer(old, new)
     step(trainer.new)
     with RemoteSampler(spec, work / "sampler") as sampler:
         findings = [honest(sampler, trainer)]

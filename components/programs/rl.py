@@ -73,11 +73,13 @@ def train(
     )
     engine = open_engine(spec.run.engine, lm.model, rate, max_grad_norm=config.max_grad_norm)
     if spec.run.engine.kind == "single" and spec.run.engine.dtype == "bfloat16":
-        engine.load_weights(dict(load_model(lm.directory).named_parameters()))  # masters begin unrounded
+        unrounded = load_model(lm.directory, tokenizer=lm.tokenizer)
+        engine.load_weights(dict(unrounded.named_parameters()))  # masters begin so
+        del unrounded
     reference = None
     if config.kl_weight:
         dtype, device = str(lm.model.dtype).removeprefix("torch."), str(lm.model.device)
-        reference = load_model(lm.directory, dtype=dtype, device=device)
+        reference = load_model(lm.directory, dtype=dtype, device=device, tokenizer=lm.tokenizer)
     critic = open_critic(spec, config, lm, rate) if config.ppo else None
     problems = load_rows(Dataset(spec.inputs[config.data]).train)
     skills = {skill for skill, share in config.mixture.items() if share}

@@ -36,7 +36,7 @@ def draw(
     tokenizer = load_tokenizer(directory)
     ids = encode_prompt(tokenizer, asked, prompt)
     ends = find_ends(tokenizer, directory, asked)
-    loaded = load_model(directory)
+    loaded = load_model(directory, tokenizer=tokenizer)
     sampler = TransformersSampler(loaded, eos_id=ends.ids, pad_id=tokenizer.pad_token_id)
     requests = [Request(ids, derive_seed(seed, "sample", index)) for index in range(num)]
     console = Console()

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from r1flow.components.core import models
 from r1flow.components.core.errors import ModelError
 from r1flow.components.core.models import check_model_directory, load_model, load_tokenizer, save_model
 from r1flow.components.data.chat import TEMPLATES
@@ -80,3 +81,9 @@ def test_a_model_is_loaded_ready_for_use_and_in_the_asked_for_type(model):
     loaded = load_model(model, dtype="bfloat16")
     assert not loaded.training
     assert {str(p.dtype) for p in loaded.parameters()} == {"torch.bfloat16"}
+
+
+def test_a_tokenizer_that_was_read_is_not_read_again(model, monkeypatch):
+    tokenizer = load_tokenizer(model)
+    monkeypatch.setattr(models, "load_tokenizer", lambda source: pytest.fail("read again"))
+    assert load_model(model, tokenizer=tokenizer).config.vocab_size >= len(tokenizer)
