@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from r1flow.components.costs.counts import config_digest, decoder_from, kept_count, read_config
+from r1flow.components.costs.counts import config_digest, decoder_from, kept_count
 from r1flow.components.costs.decoder import Decoder
 from r1flow.components.costs.preset import models_of
 from r1flow.components.processes.preload import ForkServer
 from r1flow.components.programs.inspect_model import Limits
 from r1flow.components.recipe.graph import ADDRESS
 from r1flow.components.recipe.recipe import Recipe
-from r1flow.components.store.models import is_hub_id
+from r1flow.components.store.models import is_hub_id, read_config
 from r1flow.tasks.looking import look
 
 PROGRAM = "r1flow.components.programs.count_model"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from r1flow.components.core.errors import ModelError
+from r1flow.components.core.families import require_served
 from r1flow.components.core.filled import loading, require_described, require_filled
 from r1flow.components.core.gguf import SUFFIX, gguf_config, gguf_tokenizer, load_gguf
 from r1flow.components.core.gguf_header import read_header
@@ -88,13 +89,19 @@ def check_weights(source: Path, config: "PretrainedConfig") -> None:
 
 
 def load_config(source: Path) -> "PretrainedConfig":
-    """What ``source`` says about its architecture."""
+    """What ``source`` says about its architecture, which is one that can be served."""
     from transformers import AutoConfig
 
     if source.suffix == SUFFIX:
-        return gguf_config(source)
-    with loading(source):
-        return AutoConfig.from_pretrained(source, local_files_only=True)
+        config = gguf_config(source)
+    else:
+        with loading(source):
+            config = AutoConfig.from_pretrained(source, local_files_only=True)
+    try:
+        require_served(config)
+    except ModelError as error:
+        raise ModelError(f"{source}: {error}") from error
+    return config
 
 
 def load_model(

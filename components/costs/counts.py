@@ -9,20 +9,10 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from r1flow.components.core.errors import ModelError
 from r1flow.components.costs.decoder import Decoder
 
-FORMAT = 1
+FORMAT = 2
 """Raised where a decoder's numbers are counted otherwise."""
-MOST_BYTES = 4 << 20
-"""A config.json larger than that is none."""
-
-
-def read_config(path: Path) -> bytes:
-    """The bytes of a config.json; ModelError for one that no model has."""
-    if path.stat().st_size > MOST_BYTES:
-        raise ModelError(f"{path.parent}: config.json has more than {MOST_BYTES >> 20} MiB; this is no model's")
-    return path.read_bytes()
 
 
 def config_digest(config: bytes) -> str:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from r1flow.components.core.errors import ModelError
-from r1flow.components.costs.counts import config_digest, keep_count, kept_count, read_config
+from r1flow.components.core.families import CONFIG, described
+from r1flow.components.costs.counts import config_digest, keep_count, kept_count
 from r1flow.components.costs.decoder import Decoder
 from r1flow.components.programs.inspect_model import Limits, limited, looking_at
-from r1flow.components.store.models import is_hub_id
+from r1flow.components.store.models import fetch_config, is_hub_id, read_config
 
-CONFIG = "config.json"
 FIX = "check it, or give another model"
 
 
@@ -35,12 +35,12 @@ def main(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _count(source: str, revision: str | None, cache: Path, limits: Limits) -> dict[str, Any]:
     if is_hub_id(source):
-        path = _fetched(source, revision)
-        if isinstance(path, str):
-            return {"unknown": path}
+        try:
+            config = fetch_config(source, revision)
+        except ModelError as error:
+            return {"unknown": str(error)}
     else:
-        path = Path(source).expanduser() / CONFIG
-    config = read_config(path)
+        config = read_config(Path(source).expanduser() / CONFIG)
     digest = config_digest(config)
     decoder = kept_count(cache, digest)
     if decoder is None:
@@ -53,38 +53,17 @@ def _count(source: str, revision: str | None, cache: Path, limits: Limits) -> di
 
 
 def count(config: bytes) -> Decoder:
-    """The numbers of the causal language model that ``config`` describes. ModelError where it describes none."""
+    """The numbers of the causal language model that ``config`` describes. ModelError where it is none that can be served."""
     import torch
-    from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
     from r1flow.components.costs.built import decoder_in
 
-    try:
-        told = json.loads(config)
-    except ValueError:
-        told = None
-    if not isinstance(told, dict):
-        raise ModelError(f"{CONFIG} is not a JSON object; fetch or save the model again")
-    family, own_code = told.pop("model_type", None), told.pop("auto_map", None)
-    if family not in CONFIG_MAPPING:
-        raise ModelError(f"{CONFIG}: transformers knows no model_type {family!r}; {FIX}")
-    settings = CONFIG_MAPPING[family].from_dict(told)
+    settings = described(config)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(settings, trust_remote_code=False)
     decoder = decoder_in(model)
-    if own_code is None:
+    if "auto_map" not in json.loads(config):
         return decoder
     note = "its config.json asks for code of its own (auto_map), which r1flow never runs: a run refuses it"
     return Decoder(**(vars(decoder) | {"notes": (*decoder.notes, note)}))
-
-
-def _fetched(source: str, revision: str | None) -> Path | str:
-    """Where a hub's config.json lies now, or why it does not."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(hf_hub_download(source, CONFIG, revision=revision))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).partition("\n")[0][:300]
-        return f"the {CONFIG} of {source} (revision {revision or 'main'}) could not be fetched: {reason}"

@@ -18,6 +18,7 @@ import psutil
 
 from r1flow.components.core.digest import directory_digest
 from r1flow.components.core.errors import DataError, ModelError, UserError
+from r1flow.components.core.families import described
 from r1flow.components.core.models import check_weights, load_config, load_tokenizer, stored_parameters
 from r1flow.components.core.positions import known_positions
 from r1flow.components.data.chat import FROM_TOKENIZER, TEMPLATES, closes_thought, opens_thought, render, template_names
@@ -25,7 +26,7 @@ from r1flow.components.data.encode import beginning
 from r1flow.components.data.ends import end_tokens_setting, find_ends, foreign_end, names
 from r1flow.components.recipe.models import PromptConfig
 from r1flow.components.recipe.section import Section
-from r1flow.components.store.models import locate_model
+from r1flow.components.store.models import fetch_config, is_remote, locate_model
 
 NOTE = "looking_at.txt"
 """In the work directory: the setting that is being looked at, and on the next line the fix."""
@@ -94,6 +95,8 @@ def main(raw: dict[str, Any]) -> dict[str, Any]:
 def _look(name: str, model: StartModel, work: Path, limits: Limits, cache: Path | None) -> ModelFacts:
     source = f"models.{name}.source"
     with looking_at(source, "check it, or give another model", work, limits):
+        if is_remote(model.source):
+            _refuse_family(model, limits)
         directory = locate_model(model.source, model.revision, setting=source)
         with limited(limits):
             config = load_config(directory)
@@ -110,6 +113,16 @@ def _look(name: str, model: StartModel, work: Path, limits: Limits, cache: Path 
         vocabulary=len(tokenizer),
         **_asked(f"models.{name}.prompt", model.prompt, tokenizer, directory, work, limits),
     )
+
+
+def _refuse_family(model: StartModel, limits: Limits) -> None:
+    """ModelError for a family that cannot be served, before the weights of a model of it are fetched."""
+    try:
+        config = fetch_config(model.source, model.revision)
+    except ModelError:
+        return  # what cannot be had is said where all of it is fetched
+    with limited(limits):
+        described(config)
 
 
 def _asked(

@@ -8,7 +8,8 @@ import shutil
 import uuid
 from pathlib import Path
 
-from r1flow.components.core.errors import ModelError
+from r1flow.components.core.errors import ModelError, StoreError
+from r1flow.components.core.families import CONFIG
 from r1flow.components.core.gguf import SUFFIX
 from r1flow.components.core.models import BUILTIN, check_model_directory
 from r1flow.components.recipe.settings import Settings
@@ -17,6 +18,8 @@ from r1flow.components.store.objects import open_store
 HUB_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 """The files of a model that are fetched, be it from the hub or from an object store."""
 S3 = "s3://"
+MOST_CONFIG = 4 << 20
+"""Bytes; a config.json larger than that is none."""
 
 
 def locate_model(
@@ -48,6 +51,37 @@ def locate_model(
             "hub id such as Qwen/Qwen2.5-0.5B"
         )
     return check_model_directory(_download(source, revision, cache, setting))
+
+
+def read_config(path: Path) -> bytes:
+    """The bytes of a config.json; ModelError for one that no model has."""
+    _bounded(path.stat().st_size, path.parent)
+    return path.read_bytes()
+
+
+def fetch_config(source: str, revision: str | None = None) -> bytes:
+    """The config.json of a hub's or an object store's model, and nothing else of it. ModelError for why it cannot be had."""
+    failed = f"the {CONFIG} of {source} {{}}could not be fetched: {{}}"
+    if source.startswith(S3):
+        try:
+            store = open_store(source)
+            _bounded(store.size(CONFIG), source)
+            return store.read_bytes(CONFIG)
+        except StoreError as error:
+            raise ModelError(failed.format("", error)) from error
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return read_config(Path(hf_hub_download(source, CONFIG, revision=revision)))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).partition("\n")[0][:300]
+        raise ModelError(failed.format(f"(revision {revision or 'main'}) ", reason)) from error
+
+
+def _bounded(size: int, place: str | Path) -> None:
+    if size > MOST_CONFIG:
+        raise ModelError(f"{place}: {CONFIG} has more than {MOST_CONFIG >> 20} MiB; this is no model's")
 
 
 def is_remote(source: str) -> bool:

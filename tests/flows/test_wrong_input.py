@@ -57,6 +57,15 @@ def test_a_reward_that_does_not_exist_is_refused_with_the_likely_one(tmp_path: P
     assert "dev2.rewards.overlng: no reward is called 'overlng'; did you mean overlong?" in message.replace("\n", " ")
 
 
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_model_of_a_family_that_cannot_be_served_is_refused_by_name(tmp_path: Path, command: str) -> None:
+    model = shutil.copytree(BUILTIN["tiny-base"], tmp_path / "model")
+    (model / "config.json").write_text('{"model_type": "rwkv"}')
+    message = _refused(tmp_path / "home", command, "smoke", "--set", f"base.source={model}")
+    assert "models.base.source: " in message
+    assert "models of type 'rwkv' cannot be sampled" in " ".join(message.split())
+
+
 def test_an_unknown_preset_names_the_likely_one(tmp_path: Path) -> None:
     assert "did you mean smoke?" in _refused(tmp_path, "run", "smoek")
 

@@ -131,6 +131,8 @@ def test_what_has_no_config_is_unknown_with_the_reason(tmp_path):
         ({"model_type": "of the future"}, r"transformers knows no model_type 'of the future'"),
         ({}, r"knows no model_type None"),
         ([1], r"config.json is not a JSON object"),
+        ({"model_type": "rwkv"}, r"models of type 'rwkv' cannot be sampled"),
+        ({"model_type": "t5"}, r"models of type 't5' are no causal language models"),
         ({"model_type": "llama", "hidden_size": "wide"}, r"hidden_size"),
         ({"model_type": "llama", "num_hidden_layers": 10**7, "hidden_size": 64}, r"stopped after 2 s|more than 1 GiB"),
     ],

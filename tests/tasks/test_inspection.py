@@ -132,6 +132,22 @@ def test_a_hub_s_model_is_fetched_by_the_child(model, look, hub, monkeypatch):
         look("org/missing", "tiny")
 
 
+@pytest.mark.parametrize("family", ["rwkv", "mamba2"])
+def test_a_family_that_cannot_be_served_is_refused_before_its_weights_are_fetched(model, look, hub, family):
+    config = json.dumps({"model_type": family})
+    (model / "config.json").write_text(config)
+    kept, commit = hub / f"models--org--{family}", "0123456789abcdef0123456789abcdef01234567"
+    (kept / "refs").mkdir(parents=True)
+    (kept / "refs" / "main").write_text(commit)
+    (kept / "snapshots" / commit).mkdir(parents=True)
+    (kept / "snapshots" / commit / "config.json").write_text(config)
+    for source in (model, f"org/{family}"):
+        with pytest.raises(
+            ModelError, match=rf"^models\.base\.source: .*models of type '{family}' cannot be sampled: "
+        ):
+            look(source, "tiny")
+
+
 def edit(path, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
