@@ -8,6 +8,7 @@ the same function.
 """
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -80,10 +81,15 @@ class Rule:
 Attend = Callable[[torch.nn.Module, Tensor, Tensor, Tensor, Rule], Tensor]
 
 
+def proven(config: Any) -> bool:
+    """Whether models of ``config`` are open to fast paths: a family of :data:`PROVEN` with no layer of another kind."""
+    return config.model_type in PROVEN and not set(_layer_types(config)) - {"full_attention", "sliding_attention"}
+
+
 def open_attention(model: PreTrainedModel) -> bool:
     """Make ``model`` take ``attend``; False, and nothing changed, for an architecture that has not been proven."""
     config = model.config
-    if config.model_type not in PROVEN or set(_layer_types(config)) - {"full_attention", "sliding_attention"}:
+    if not proven(config):
         return False
     config._attn_implementation = NAMES.get(config._attn_implementation, config._attn_implementation)
     return config._attn_implementation in NAMES.values()
@@ -109,6 +115,22 @@ def caches_what_it_reads(model: PreTrainedModel) -> bool:
 def ready_mask(model: PreTrainedModel) -> bool:
     """Whether one boolean mask for all layers is right for ``model``."""
     return not windowed(model) and model.config._attn_implementation == NAMES["sdpa"]
+
+
+def masks_of(config: Any) -> dict[str, int]:
+    """How many layers see what, in words: everything before (full), a window, a chunk, or a memory of another kind."""
+    text = config.get_text_config(decoder=True)
+    window, chunk = getattr(text, "sliding_window", None), getattr(text, "attention_chunk_size", None)
+    words = {
+        "full_attention": "full",
+        "sliding_attention": f"window of {window}",
+        "chunked_attention": f"chunks of {chunk}",
+    }
+    types = getattr(text, "layer_types", None)
+    if not types:
+        everywhere = window and getattr(text, "use_sliding_window", True)
+        types = ["sliding_attention" if everywhere else "full_attention"] * int(text.num_hidden_layers)
+    return dict(Counter(words.get(kind, kind.replace("_", " ")) for kind in types))
 
 
 def _layer_types(config: Any) -> list[str]:

@@ -13,7 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2 import StrictUndefined, Template, TemplateError, meta
+from jinja2.ext import Extension
+from jinja2.nodes import Node
+from jinja2.parser import Parser
 from jinja2.sandbox import SandboxedEnvironment
 
 from r1flow.components.core.errors import ConfigError, DataError
@@ -97,6 +100,25 @@ def opens_thought(asked: str | PromptConfig, tokenizer: ChatTokenizer | None = N
 def closes_thought(asked: str | PromptConfig, tokenizer: ChatTokenizer | None = None) -> bool:
     """Whether the template itself writes an empty thought, so that completions begin behind it and can have none of their own."""
     return _EMPTY_THOUGHT.search(render(asked, PROBE, tokenizer)) is not None
+
+
+def template_variables(source: str) -> tuple[str, ...]:
+    """What a chat template reads beside what it is always told: the names that ``prompt.variables`` can give it."""
+    from r1flow.components.recipe.models import APPLIED
+
+    environment = SandboxedEnvironment(extensions=[_Generation, "jinja2.ext.loopcontrols"])
+    read = meta.find_undeclared_variables(environment.parse(source))
+    return tuple(sorted(read - APPLIED - set(environment.globals)))
+
+
+class _Generation(Extension):
+    """Transformers' own tag, around what an assistant says."""
+
+    tags = {"generation"}  # noqa: RUF012 (as jinja2 has it)
+
+    def parse(self, parser: Parser) -> list[Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
 @cache

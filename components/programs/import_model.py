@@ -9,13 +9,13 @@ from r1flow.components.core.artifacts import Policy
 from r1flow.components.core.errors import ModelError
 from r1flow.components.core.gguf import SUFFIX
 from r1flow.components.core.gguf_header import read_header
-from r1flow.components.core.models import known_ids, load_model, load_tokenizer, save_model
+from r1flow.components.core.models import load_model, load_tokenizer, save_model
 from r1flow.components.core.positions import known_positions
 from r1flow.components.costs.parameters import count_parameters
 from r1flow.components.programs.language_model import set_threads
 from r1flow.components.programs.spec import Spec
+from r1flow.components.programs.start_model import check_ids, check_sampling
 from r1flow.components.recipe.models import ModelConfig
-from r1flow.components.sampling.probe import probe_sampling
 from r1flow.components.store.models import locate_model
 
 DEQUANTISED = """# Start model from a GGUF file
@@ -38,12 +38,8 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
             f"{config.source} has {parameters:,} parameters, its shape in the recipe says {count_parameters(config.shape):,}; "
             "correct the shape, or the source"
         )
-    if len(tokenizer) > model.config.vocab_size:
-        raise ModelError(
-            f"{config.source}: the tokenizer has {len(tokenizer)} tokens, the model only {model.config.vocab_size}; "
-            "they do not belong together"
-        )
-    probe_sampling(model, known_ids(tokenizer), eos_id=int(tokenizer.eos_token_id), pad_id=int(tokenizer.pad_token_id))
+    check_ids(model, tokenizer, config.source)
+    check_sampling(model, tokenizer)
     save_model(model, tokenizer, Policy(spec.out).model)
     metrics = {"parameters": float(parameters)}
     if (positions := known_positions(model.config)) is not None:

@@ -17,20 +17,19 @@ from typing import Any, Literal
 import psutil
 
 from r1flow.components.core.digest import directory_digest
-from r1flow.components.core.errors import DataError, ModelError, UserError
+from r1flow.components.core.errors import ModelError, UserError
 from r1flow.components.core.families import described
 from r1flow.components.core.models import check_weights, load_config, load_tokenizer, stored_parameters
 from r1flow.components.core.positions import known_positions
-from r1flow.components.data.chat import FROM_TOKENIZER, TEMPLATES, closes_thought, opens_thought, render, template_names
 from r1flow.components.data.encode import beginning
-from r1flow.components.data.ends import end_tokens_setting, find_ends, foreign_end, names
+from r1flow.components.data.ends import names
+from r1flow.components.programs.start_model import check_ends, check_template, other_template
 from r1flow.components.recipe.models import PromptConfig
 from r1flow.components.recipe.section import Section
 from r1flow.components.store.models import fetch_config, is_remote, locate_model
 
 NOTE = "looking_at.txt"
 """In the work directory: the setting that is being looked at, and on the next line the fix."""
-QUESTION = "1+1"
 WIDTHS = {"float32": 4, "bfloat16": 2}
 MESSAGE_CHARS = 500
 
@@ -129,43 +128,18 @@ def _asked(
     setting: str, prompt: PromptConfig, tokenizer: Any, directory: Path, work: Path, limits: Limits
 ) -> dict[str, Any]:
     """The facts that follow from how the model is asked."""
-    fix = f"name another: {', '.join(each for each in template_names() if each != prompt.template)}"
-    with looking_at(f"{setting}.template", fix, work, limits), limited(limits):
-        text = _template(prompt.template, tokenizer)
-        try:
-            shown = render(prompt, QUESTION, tokenizer)
-        except DataError as error:
-            raise error.__cause__ or error from None
-        if QUESTION not in shown:
-            raise ModelError(f"template {prompt.template!r} leaves the question out of the prompt; {fix}")
-        opens, closes = opens_thought(prompt, tokenizer), closes_thought(prompt, tokenizer)
+    with looking_at(f"{setting}.template", other_template(prompt.template), work, limits), limited(limits):
+        asked = check_template(prompt, tokenizer)
     with looking_at(f"{setting}.end_tokens", "name tokens that it has", work, limits), limited(limits):
-        ends = find_ends(tokenizer, directory, prompt)
-        if not prompt.end_tokens and (written := foreign_end(tokenizer, prompt, ends)):
-            raise ModelError(
-                f"the chat template closes the assistant's turn with {written!r}, which is no end of this model "
-                f"({', '.join(names(tokenizer, ends))}), so completions would go on behind it; set "
-                f"{setting.removesuffix('prompt')}{end_tokens_setting(tokenizer, ends, written)}"
-            )
+        ends = check_ends(prompt, tokenizer, directory, setting.removesuffix("prompt"))
     return {
         "end_tokens": names(tokenizer, ends),
         "trained_end": str(tokenizer.convert_ids_to_tokens(ends.trained)),
         "beginning": "".join(tokenizer.convert_ids_to_tokens(list(beginning(tokenizer)))),
-        "template_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "opens_thought": opens,
-        "closes_thought": closes,
+        "template_sha256": hashlib.sha256(asked.text.encode()).hexdigest(),
+        "opens_thought": asked.opens_thought,
+        "closes_thought": asked.closes_thought,
     }
-
-
-def _template(name: str, tokenizer: Any) -> str:
-    """The template's own text."""
-    if name != FROM_TOKENIZER:
-        render(name, QUESTION)  # refuses a name that there is not
-        return (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8")
-    if not tokenizer.chat_template:
-        others = ", ".join(each for each in template_names() if each != FROM_TOKENIZER)
-        raise ModelError(f"the model has no chat template; name one of {others}")
-    return str(tokenizer.get_chat_template())
 
 
 @contextmanager

@@ -31,16 +31,22 @@ def locate_model(
     fetched (into ``cache``; without it into R1_HOME's and the hub's own), safetensors only. Raises :class:`ModelError` naming
     the ``setting`` or the file, and the fix, and :class:`StoreError` where an object store fails.
     """
+    found = find_model(source, revision, cache=cache, setting=setting)
+    return found if found.is_file() else check_model_directory(found)
+
+
+def find_model(source: str, revision: str | None = None, *, cache: Path | None = None, setting: str = "source") -> Path:
+    """:func:`locate_model` of what there is, whether or not it is a model."""
     if source.startswith("builtin:"):
         name = source.removeprefix("builtin:")
         if name not in BUILTIN:
             raise ModelError(f"{setting}: no built-in model {name!r}; there are {', '.join(sorted(BUILTIN))}")
-        return check_model_directory(BUILTIN[name])
+        return BUILTIN[name]
     if source.startswith(S3):
-        return check_model_directory(_fetch(source, cache or Settings().cache, setting))
+        return _fetch(source, cache or Settings().cache, setting)
     path = Path(source).expanduser()
     if path.is_dir():
-        return check_model_directory(path)
+        return path
     if path.suffix == SUFFIX:
         if not path.is_file():
             raise ModelError(f"{setting}: there is no file {source} (seen from {Path.cwd()})")
@@ -50,7 +56,7 @@ def locate_model(
             f"{setting}: {source} is not a directory here; give a model directory, a {SUFFIX} file, an {S3} directory or a "
             "hub id such as Qwen/Qwen2.5-0.5B"
         )
-    return check_model_directory(_download(source, revision, cache, setting))
+    return _download(source, revision, cache, setting)
 
 
 def read_config(path: Path) -> bytes:

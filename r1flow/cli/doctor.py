@@ -4,15 +4,16 @@ import importlib.metadata
 import os
 import shutil
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from r1flow.components.core.cuda import describe_device
 from r1flow.components.core.errors import R1Error, UserError
 from r1flow.components.core.redact import redact
+from r1flow.components.programs.finding import Finding
 from r1flow.components.recipe.settings import Settings
 from r1flow.components.store.objects import open_store
 from r1flow.components.store.probe import clock_difference
@@ -21,30 +22,31 @@ NEEDED = ("torch", "transformers", "prefect", "mlflow", "s3fs", "math-verify", "
 FREE_BYTES = 2e9
 CLOCK_S = 20.0
 """A third of a lease's life."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; not everything is needed by every recipe."""
-
-    what: str
-    ok: bool
-    detail: str
-    needed: bool = True
+COLORS = {"ok": "green", "warning": "yellow", "failed": "red"}
 
 
 def examine() -> None:
     """Print every finding; raises UserError when something must be fixed first."""
     settings = Settings()
-    findings = [check(settings) for check in CHECKS]
+    if broken := _show([check(settings) for check in CHECKS]):
+        raise UserError(f"{len(broken)} to fix: {', '.join(broken)}")
+
+
+def examine_model(source: str, revision: str | None) -> bool:
+    """Print every finding about a model; whether none has failed. Raises UserError for a source that names none."""
+    from r1flow.tasks.examination import examine_model as look_at
+
+    return not _show(look_at(source, revision))
+
+
+def _show(findings: Sequence[Finding]) -> list[str]:
+    """As a table; what has failed."""
     table = Table("", "what", "finding", box=None)
     for finding in findings:
-        mark = "[green]ok[/]" if finding.ok else "[red]fix[/]" if finding.needed else "[yellow]note[/]"
-        table.add_row(mark, finding.what, finding.detail)
+        verdict = finding.verdict
+        table.add_row(f"[{COLORS[verdict]}]{verdict}[/]", escape(finding.what), escape(finding.detail))
     Console().print(table)
-    broken = [f.what for f in findings if not f.ok and f.needed]
-    if broken:
-        raise UserError(f"{len(broken)} to fix: {', '.join(broken)}")
+    return [finding.what for finding in findings if finding.verdict == "failed"]
 
 
 def _python(settings: Settings) -> Finding:

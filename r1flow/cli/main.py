@@ -184,11 +184,20 @@ def compare(
 
 
 @app.command()
-def doctor() -> None:
-    """What is wrong here, and the fix: Python, packages, store, tracking, threads, disk."""
-    from r1flow.cli.doctor import examine
+def doctor(
+    model: Annotated[
+        str | None, typer.Option(help="Look at this model: a directory, FILE.gguf, s3://DIR or a hub id.")
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="Of a hub's model.")] = None,
+) -> None:
+    """What is wrong here, and the fix: Python, packages, store, tracking, disk; or with --model, whether that model works:
+    family, weights, tokenizer, template, ends, log-probabilities. Exit code 1 where it does not."""
+    from r1flow.cli.doctor import examine, examine_model
 
-    examine()
+    if model is None:
+        examine()
+    elif not examine_model(model, revision):
+        raise typer.Exit(1)
 
 
 @app.command()
