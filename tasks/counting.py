@@ -1,18 +1,20 @@
-"""What a recipe's start models are made of, from their config.json alone: known, kept from before, or counted in a child."""
+"""What a recipe's start models are made of, from config.json or header alone: known, kept from before, or counted in a child."""
 
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from r1flow.components.costs.counts import config_digest, decoder_from, kept_count
+from r1flow.components.core.families import CONFIG
+from r1flow.components.core.gguf import SUFFIX
+from r1flow.components.costs.counts import config_digest, decoder_from, file_digest, kept_count
 from r1flow.components.costs.decoder import Decoder
 from r1flow.components.costs.preset import models_of
 from r1flow.components.processes.preload import ForkServer
 from r1flow.components.programs.inspect_model import Limits
 from r1flow.components.recipe.graph import ADDRESS
 from r1flow.components.recipe.recipe import Recipe
-from r1flow.components.store.models import is_hub_id, read_config
+from r1flow.components.store.models import is_remote, read_config
 from r1flow.tasks.looking import look
 
 PROGRAM = "r1flow.components.programs.count_model"
@@ -32,7 +34,8 @@ def count_models(recipe: Recipe, cache: Path, *, server: ForkServer | None = Non
     """The start models of ``recipe``.
 
     A shape in the recipe and a shipped model need nobody; a directory's config.json that was counted before is read from
-    ``cache``. For the rest a child builds the models on the meta device; of a hub's model it fetches config.json. Raises
+    ``cache``, and so is a ``.gguf`` file's count. For the rest a child builds the models on the meta device; of a hub's or an
+    object store's model it fetches config.json. Raises
     :class:`ModelError`, naming the setting, for a config that describes no model.
     """
     found = Counted(models_of(recipe))
@@ -40,17 +43,21 @@ def count_models(recipe: Recipe, cache: Path, *, server: ForkServer | None = Non
     for name, model in recipe.models.items():
         if name in found.models:
             continue
-        config = Path(model.source).expanduser() / "config.json"
+        path = Path(model.source).expanduser()
+        whole = path.suffix == SUFFIX and not path.is_dir()
+        config = path if whole else path / CONFIG
         if ADDRESS.fullmatch(model.source):
             found.unknown[name] = "an artifact: its manifest says how many (r1 show)"
-        elif is_hub_id(model.source):
+        elif is_remote(model.source):
             asked[name] = model.model_dump(include={"source", "revision"})
         elif not config.is_file():
             found.unknown[name] = f"there is no {config}"
-        elif (kept := kept_count(cache, config_digest(read_config(config)))) is not None:
+        elif (
+            kept := kept_count(cache, file_digest(path) if whole else config_digest(read_config(config)))
+        ) is not None:
             found.models[name] = kept
         else:
-            asked[name] = {"source": str(config.parent.resolve()), "revision": None}
+            asked[name] = {"source": str(path.resolve()), "revision": None}
     if asked:
         with tempfile.TemporaryDirectory() as work:
             spec = {"models": asked, "cache": str(cache.resolve())}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from r1flow.components.costs.bill import Spent
+from r1flow.components.costs.decoder import Decoder
 from r1flow.components.costs.preset import Stage, stages_of
 from r1flow.components.costs.work import Lengths, Rates, Work, rl_work
 from r1flow.components.recipe.recipe import Recipe
@@ -31,16 +32,19 @@ class Check:
     seconds_measured: float
 
 
-def checks(recipe: Recipe, costs: Mapping[str, Spent]) -> list[Check]:
-    """The RL stages in ``costs`` (by stage) whose model's shape is known and whose work was counted."""
+def checks(recipe: Recipe, costs: Mapping[str, Spent], models: Mapping[str, Decoder] | None = None) -> list[Check]:
+    """The RL stages in ``costs`` (by stage) whose start model is known and whose work was counted.
+
+    ``models`` by start model, where more are known than without counting.
+    """
     found: list[Check] = []
     by_model: dict[str, Rates] = {}
-    for name in [stage.name for stage in stages_of(recipe, Lengths())]:
+    for name in [stage.name for stage in stages_of(recipe, Lengths(), models)]:
         cost = costs.get(name)
         if cost is None or not cost.tflop:
             continue
         longest = Lengths(cost.prompt)
-        stage = next(s for s in stages_of(recipe, longest) if s.name == name)
+        stage = next(s for s in stages_of(recipe, longest, models) if s.name == name)
         work, rates = _work(stage, _lengths(stage, cost)), by_model.get(stage.start)
         found.append(
             Check(

@@ -21,6 +21,13 @@ def config_digest(config: bytes) -> str:
     return hashlib.sha256(said).hexdigest()
 
 
+def file_digest(path: Path) -> str:
+    """The same of a ``.gguf`` file, by its place, size and times: it is not read where it was counted before."""
+    known = path.stat()
+    stamps = [str(path.resolve()), known.st_size, known.st_ino, known.st_mtime_ns, known.st_ctime_ns]
+    return config_digest(json.dumps(stamps).encode())
+
+
 def kept_count(cache: Path, digest: str) -> Decoder | None:
     """What was kept, or None where there is nothing that can be read."""
     with suppress(OSError, ValueError, TypeError):

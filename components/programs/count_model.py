@@ -1,4 +1,6 @@
-"""Counts models from their config.json alone: each is built without memory for its weights. Nothing else of a hub's is fetched.
+"""Counts models from their config.json (of a ``.gguf`` file from its header) alone: each is built without memory for its weights.
+
+Of a hub's or a store's model nothing else is fetched.
 
 A config is untrusted: no code is run for it, and each model has limits of processor time and memory, as
 :mod:`r1flow.components.programs.inspect_model` has them.
@@ -11,10 +13,11 @@ from typing import Any
 
 from r1flow.components.core.errors import ModelError
 from r1flow.components.core.families import CONFIG, described
-from r1flow.components.costs.counts import config_digest, keep_count, kept_count
+from r1flow.components.core.gguf import SUFFIX, gguf_config
+from r1flow.components.costs.counts import config_digest, file_digest, keep_count, kept_count
 from r1flow.components.costs.decoder import Decoder
 from r1flow.components.programs.inspect_model import Limits, limited, looking_at
-from r1flow.components.store.models import fetch_config, is_hub_id, read_config
+from r1flow.components.store.models import fetch_config, is_remote, read_config
 
 FIX = "check it, or give another model"
 
@@ -34,20 +37,21 @@ def main(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _count(source: str, revision: str | None, cache: Path, limits: Limits) -> dict[str, Any]:
-    if is_hub_id(source):
+    path, config = Path(source).expanduser(), b""
+    if is_remote(source):
         try:
             config = fetch_config(source, revision)
         except ModelError as error:
             return {"unknown": str(error)}
-    else:
-        config = read_config(Path(source).expanduser() / CONFIG)
-    digest = config_digest(config)
+    elif path.suffix != SUFFIX:
+        config = read_config(path / CONFIG)
+    digest = config_digest(config) if config else file_digest(path)
     decoder = kept_count(cache, digest)
     if decoder is None:
         from r1flow.components.costs import built  # noqa: F401  (torch's import is none of the model's doing)
 
         with limited(limits):
-            decoder = count(config)
+            decoder = count(config or gguf_config(path).to_json_string(use_diff=False).encode())
         keep_count(cache, digest, decoder)
     return asdict(decoder)
 

@@ -18,6 +18,8 @@ from r1flow.components.store.objects import open_store
 HUB_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 """The files of a model that are fetched, be it from the hub or from an object store."""
 S3 = "s3://"
+CONFIG_S = 10.0
+"""A plan waits no longer for a store; a run does, when it fetches the weights."""
 MOST_CONFIG = 4 << 20
 """Bytes; a config.json larger than that is none."""
 
@@ -70,7 +72,7 @@ def fetch_config(source: str, revision: str | None = None) -> bytes:
     failed = f"the {CONFIG} of {source} {{}}could not be fetched: {{}}"
     if source.startswith(S3):
         try:
-            store = open_store(source)
+            store = open_store(source, deadline_s=CONFIG_S)
             _bounded(store.size(CONFIG), source)
             return store.read_bytes(CONFIG)
         except StoreError as error:

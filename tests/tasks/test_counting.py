@@ -14,11 +14,16 @@ import r1flow.tasks.counting as counting
 from r1flow.components.core.errors import ModelError
 from r1flow.components.costs.decoder import decoder_of
 from r1flow.components.processes.preload import ForkServer
+from r1flow.components.programs.count_model import main as count_model
 from r1flow.components.programs.inspect_model import Limits
 from r1flow.components.recipe.presets import load_recipe, make_recipe
+from r1flow.components.store.objects import open_store
 from r1flow.tasks.counting import count_models
 from r1flow.tasks.session import PRELOAD
 from tests.components.costs.test_built import FAMILIES
+from tests.fakes.gguf_file import small_llama, write_gguf
+from tests.fakes.s3_server import CREDENTIALS, s3_behind_a_proxy
+from tests.fakes.tokenizers import byte_level
 from tests.runs import ROOT, environment, r1
 
 LIMITS = Limits(cpu_s=2, memory=1 << 30)
@@ -123,6 +128,7 @@ def test_what_has_no_config_is_unknown_with_the_reason(tmp_path):
     assert found.unknown["a"].startswith("there is no ")
     assert found.unknown["b"].startswith("an artifact")
     assert found.unknown["c"].startswith("there is no nowhere/config.json")
+    assert count_models(recipe_of(d="./no.gguf"), tmp_path).unknown["d"] == "there is no no.gguf"
 
 
 @pytest.mark.parametrize(
@@ -158,6 +164,40 @@ def test_of_a_hub_s_model_config_json_alone_is_fetched(hub, server, tmp_path):
     )
     assert found.unknown["absent"].startswith("the config.json of org/absent (revision main) could not be fetched: ")
     assert {path.rpartition("/")[2] for path in hub[1]} == {"config.json"}
+
+
+def test_a_gguf_file_is_counted_by_its_header_and_never_again(server, tmp_path, monkeypatch):
+    model = small_llama(405)
+    recipe = recipe_of(base=write_gguf(tmp_path / "a.gguf", model, byte_level(), "q8_0"))
+    found = count_models(recipe, tmp_path / "cache", server=server)
+    assert found.models["base"].parameters == sum(p.numel() for p in model.parameters())
+    assert (found.models["base"].positions, found.models["base"].notes) == (64, ())
+    monkeypatch.setattr(counting, "look", lambda *a, **k: pytest.fail("counted twice"))
+    assert count_models(recipe, tmp_path / "cache") == found
+
+
+def test_a_gguf_file_that_is_none_is_refused_by_the_setting(server, tmp_path):
+    (tmp_path / "a.gguf").write_bytes(b"GGUF" + b"\xff" * 60)
+    with pytest.raises(ModelError, match=r"^models\.base\.source: .*a\.gguf: not a GGUF file that can be read"):
+        count_models(recipe_of(base=tmp_path / "a.gguf"), tmp_path / "cache", server=server)
+
+
+def test_of_a_model_on_s3_config_json_alone_is_read(directories, tmp_path, monkeypatch):
+    with s3_behind_a_proxy() as s3:
+        s3.make_bucket("models")
+        for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": s3.direct}).items():
+            monkeypatch.setenv(name, value)
+        open_store("s3://models/llama").put_file(directories / "llama" / "config.json", "config.json")
+        told = {name: {"source": f"s3://models/{name}", "revision": None} for name in ("llama", "absent")}
+        work = {"cache": str(tmp_path), "work": str(tmp_path), "limits": {}}
+        found = count_model({"models": told, **work})
+        monkeypatch.setattr(counting, "look", lambda program, spec, **more: count_model({**spec, **work}))
+        counted = count_models(recipe_of(base="s3://models/llama"), tmp_path)
+    expected = AutoModelForCausalLM.from_config(FAMILIES["llama"])
+    assert found["llama"]["parameters"] == sum(p.numel() for p in expected.parameters())
+    assert counted.models["base"].parameters == found["llama"]["parameters"]
+    reason = "the config.json of s3://models/absent could not be fetched: there is no object"
+    assert found["absent"]["unknown"].startswith(reason)
 
 
 def test_a_plan_of_a_directory_says_parameters_positions_memory_and_work(directories, server, tmp_path):

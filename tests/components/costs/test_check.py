@@ -6,7 +6,7 @@ import pytest
 
 from r1flow.components.costs.bill import Spent
 from r1flow.components.costs.check import checks
-from r1flow.components.costs.preset import stages_of
+from r1flow.components.costs.preset import models_of, stages_of
 from r1flow.components.costs.work import Lengths, rl_work
 from r1flow.components.evals.report.names import Names
 from r1flow.components.evals.report.planned import COLUMNS, planned_table
@@ -38,6 +38,14 @@ def test_the_first_stage_sets_the_rate_and_the_others_are_held_against_it():
 def test_every_model_has_a_rate_of_its_own():
     found = checks(load_recipe("tiny"), dict.fromkeys(("r1_zero", "dev2", "student_rl"), ZERO))
     assert [line.seconds is None for line in found] == [True, False, True]
+
+
+def test_a_model_that_was_counted_is_checked_like_one_of_a_known_shape():
+    recipe = load_recipe("tiny", ["base.source=./elsewhere"])
+    known = models_of(load_recipe("tiny"))
+    assert [line.stage for line in checks(recipe, dict.fromkeys(("r1_zero", "student_rl"), ZERO))] == ["student_rl"]
+    found = checks(recipe, dict.fromkeys(("r1_zero", "student_rl"), ZERO), known)
+    assert found == checks(load_recipe("tiny"), dict.fromkeys(("r1_zero", "student_rl"), ZERO))
 
 
 def test_what_was_not_counted_is_left_out():
