@@ -68,6 +68,16 @@ def measured(model: "PreTrainedModel") -> Form:
     return form
 
 
+def name_body(model: "PreTrainedModel") -> None:
+    """Have ``model.base_model`` be its body. Some classes call it otherwise than it is (Llama 4), and answer with themselves."""
+    table = model.get_input_embeddings()
+    if model.base_model is not model or table is None:
+        return
+    for name, part in model.named_children():
+        if part is not table and any(module is table for module in part.modules()):
+            model.base_model_prefix = name
+
+
 def _embedding(model: "PreTrainedModel") -> tuple[Tensor, Tensor | None]:
     head: Any = model.get_output_embeddings()
     if head is None or model.base_model is model:

@@ -122,7 +122,7 @@ def load_model(
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
-    from r1flow.components.core.head import keep_to
+    from r1flow.components.core.head import keep_to, name_body
 
     disable_progress_bar()
     kind, config = getattr(torch, dtype), _as_defined(load_config(source))
@@ -142,6 +142,7 @@ def load_model(
                 ignore_mismatched_sizes=True,  # they are refused by name
             )
     require_filled(model, info, source)
+    name_body(model)
     keep_to(model, known_ids(load_tokenizer(source) if tokenizer is None else tokenizer))
     return model.to(device).eval()
 

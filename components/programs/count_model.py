@@ -61,11 +61,13 @@ def count(config: bytes) -> Decoder:
     import torch
     from transformers import AutoModelForCausalLM
 
+    from r1flow.components.core.head import name_body
     from r1flow.components.costs.built import decoder_in
 
     settings = described(config)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(settings, trust_remote_code=False)
+    name_body(model)
     decoder = decoder_in(model)
     if "auto_map" not in json.loads(config):
         return decoder

@@ -22,6 +22,7 @@ from tests.fakes.tiny import make_rollout, plain_logprobs
 MOST = 1e-5
 GRADIENT = 1e-5
 REFUSED = {"mamba", "rwkv"}
+PLAIN = ("bloom", "lfm2", "llama4_text")
 PROMPTS = (tuple(range(2, 7)), tuple(range(7, 19)))
 LENGTHS = (9, 3, 14, 6)
 
@@ -101,7 +102,7 @@ def test_a_probe_of_a_proven_family_passes(family):
     assert probe_sampling(random_model(family), range(VOCAB), eos_id=EOS, pad_id=PAD) <= MOST
 
 
-@pytest.mark.parametrize("family", [*FAMILIES, "bloom", "lfm2"])
+@pytest.mark.parametrize("family", [*FAMILIES, *PLAIN])
 def test_what_a_row_draws_depends_on_no_other_row(family):
     sampler = TransformersSampler(random_model(family), eos_id=EOS, pad_id=PAD)
     requests = [Request(PROMPTS[row % 2], seed) for seed, row in enumerate((0, 1, 1))]
@@ -109,7 +110,7 @@ def test_what_a_row_draws_depends_on_no_other_row(family):
     assert [c.ids for c in together] == [sampler.generate([r], Sampling(max_tokens=12))[0].ids for r in requests]
 
 
-@pytest.mark.parametrize("family", [*FAMILIES, "bloom", "lfm2"])
+@pytest.mark.parametrize("family", [*FAMILIES, *PLAIN])
 def test_the_gradient_of_an_rl_step_is_the_exact_one(family, tmp_path):
     cases = [Case("grpo on-policy", 4, packed, None) for packed in (False, True)]
     errors = measure(lambda: random_model(family), cases, 0, tmp_path)

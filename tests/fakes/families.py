@@ -4,6 +4,7 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM
 
+from r1flow.components.core.head import name_body
 from r1flow.components.core.models import attention_for
 
 VOCAB, EOS, PAD = 60, 1, 0
@@ -102,6 +103,17 @@ UNPROVEN = {
             "shared_expert_intermediate_size": 16,
         },
     ),
+    "llama4_text": (
+        "Llama4TextConfig",
+        {
+            "head_dim": 8,
+            "intermediate_size_mlp": 48,
+            "num_local_experts": 4,
+            "attention_chunk_size": WINDOW,
+            "layer_types": ["chunked_attention", "full_attention"],
+            "no_rope_layers": [1, 0],
+        },
+    ),
     "lfm2": ("Lfm2Config", {"layer_types": ["conv", "full_attention"], "block_ff_dim": 48}),
     "mamba": ("MambaConfig", {"state_size": 8}),
     "rwkv": ("RwkvConfig", {"attention_hidden_size": 32, "context_length": 128}),
@@ -119,4 +131,5 @@ def random_model(family, seed=0):
         for name, parameter in model.named_parameters():
             if parameter.dim() == 1 and "norm" not in name:  # biases begin at 0, sinks anywhere: both have to be seen
                 parameter.copy_(torch.linspace(-0.5, 0.5, len(parameter)))
+    name_body(model)
     return model
