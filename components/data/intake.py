@@ -5,11 +5,15 @@ from collections.abc import Iterable, Iterator
 from r1flow.components.core.schema import QuarantinedRow, Row
 from r1flow.components.data.quarantine import Tally, check_quarantine
 from r1flow.components.data.sources import read_source
+from r1flow.components.data.sources.addition import with_worked_sum
 from r1flow.components.data.sources.lines import TAIL
 from r1flow.components.data.sources.records import EXCERPT
 from r1flow.components.data.sources.tiny import with_worked_completion
 from r1flow.components.recipe.data import SourceConfig
 from r1flow.components.recipe.origins import Origin
+
+WORKED = {"tiny/string": with_worked_completion, "english/addition": with_worked_sum}
+"""Generators whose problems can be shown with how they are worked out."""
 
 
 class Intake:
@@ -54,8 +58,9 @@ class Intake:
 
 
 def _worked(item: Row | QuarantinedRow, source: SourceConfig) -> Row | QuarantinedRow:
-    """A string task of the tiny world with its chain."""
-    return with_worked_completion(item) if isinstance(item, Row) and source.generator == "tiny/string" else item
+    """A made problem with its worked completion, where its generator has one."""
+    worked = WORKED.get(source.generator or "")
+    return worked(item) if worked and isinstance(item, Row) else item
 
 
 def _lacks(row: Row, demonstrations: bool) -> str:

@@ -17,7 +17,7 @@ from r1flow.components.data.curation.settings import Curation
 from r1flow.components.data.files import dump_rows, load_rows
 from r1flow.components.data.intake import Intake
 from r1flow.components.data.mixture import chooser
-from r1flow.components.data.sources import tiny_key
+from r1flow.components.data.sources import row_key
 from r1flow.components.programs.spec import Spec
 from r1flow.components.recipe.data import DatasetConfig
 from r1flow.components.recipe.origins import Origin, dataset_origins, with_addresses
@@ -31,7 +31,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     spec.out.mkdir(parents=True, exist_ok=True)
     intake = Intake(config.max_bad_fraction)
     suites = _suites(spec.inputs.get("suites"))
-    key: Callable[[Row], str] | None = tiny_key if config.has_tiny_problems else None
+    key: Callable[[Row], str] | None = row_key if config.has_keyed_problems else None
     curated = curate(
         intake.items(origins, spec.seed, demonstrations=config.kind == "demonstrations"),
         suites,
@@ -61,7 +61,7 @@ def rules(config: DatasetConfig) -> Curation:
         similar=config.similar,
         ngram=config.ngram,
         drop_variants=not config.keep_evaluation_variants,
-        near=not config.has_tiny_problems_alone,
+        near=not config.has_keyed_problems_alone,
     )
 
 

@@ -31,7 +31,7 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
         rows: list[Row] = []
         for item in intake.items([Origin(name, f"suites.{name}.source", source)], SUITE_SEED):
             if isinstance(item, Row):
-                rows.append(item.model_copy(update={"id": f"{name}-{item.id}"}) if source.is_tiny else item)
+                rows.append(item.model_copy(update={"id": f"{name}-{item.id}"}) if source.is_builtin else item)
             else:
                 bad.append(item)
         dump_rows(rows, Suites(spec.out).problems(name))

@@ -54,7 +54,8 @@ class SourceConfig(Section):
     """Commit of the hub dataset, all 40 digits; branches and tags can move."""
     split: str = "train"
     generator: str | None = None
-    """`reasoning-gym/TASK`, `tiny/sum` or `tiny/string` (whose rows have the skills `sum` and `string`)."""
+    """`reasoning-gym/TASK`, or one of r1flow's own: `tiny/sum`, `tiny/string`, `english/addition` (whose rows have the skills
+    `sum`, `string` and `addition`)."""
     size: Count | None = None
     """Problems that the generator makes."""
     config: str | dict[str, JsonValue] | None = None
@@ -80,9 +81,14 @@ class SourceConfig(Section):
         return (self.generator or "").startswith("tiny/")
 
     @property
+    def is_builtin(self) -> bool:
+        """Whether r1flow makes its rows itself. They have skills of their own, and keys that tell one problem from another."""
+        return (self.generator or "").startswith(("tiny/", "english/"))
+
+    @property
     def skill_of_rows(self) -> str:
         """The skill that its rows have."""
-        return (self.generator or "").removeprefix("tiny/") if self.is_tiny else self.skill
+        return (self.generator or "").partition("/")[2] if self.is_builtin else self.skill
 
     @property
     def judged_by(self) -> Verifier:
@@ -141,10 +147,10 @@ class DatasetConfig(Section):
         return sorted({source.judged_by for source in self.sources.values()})
 
     @property
-    def has_tiny_problems(self) -> bool:
-        """Whether problems have a key: a sum of the tiny world is the same sum in any order of its terms."""
-        return any(source.is_tiny for source in self.sources.values())
+    def has_keyed_problems(self) -> bool:
+        """Whether problems have a key: a sum is the same sum in any order of its terms."""
+        return any(source.is_builtin for source in self.sources.values())
 
     @property
-    def has_tiny_problems_alone(self) -> bool:
-        return all(source.is_tiny for source in self.sources.values())
+    def has_keyed_problems_alone(self) -> bool:
+        return all(source.is_builtin for source in self.sources.values())

@@ -15,6 +15,7 @@ from r1flow.components.recipe.data import SourceConfig
 
 GYM = "reasoning-gym/"
 TINY = "tiny/"
+ENGLISH = "english/"
 PACKAGE = "reasoning-gym"
 ROOT = Path(r1flow.__file__).parents[1]
 ERRORS = {error.__name__: error for error in (ConfigError, DataError)}

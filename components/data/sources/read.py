@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 from r1flow.components.core.errors import ConfigError
 from r1flow.components.core.schema import QuarantinedRow, Row
+from r1flow.components.data.sources.addition import addition_rows
 from r1flow.components.data.sources.arrays import read_json
 from r1flow.components.data.sources.files import PACKED, decompressed, format_of, open_source
-from r1flow.components.data.sources.generators import GYM, TINY, read_gym
+from r1flow.components.data.sources.generators import ENGLISH, GYM, TINY, read_gym
 from r1flow.components.data.sources.hub import read_hub
 from r1flow.components.data.sources.lines import read_jsonl
 from r1flow.components.data.sources.parquet import read_parquet
@@ -32,11 +33,15 @@ def read_source(source: SourceConfig, name: str, *, seed: int, setting: str) -> 
     """
     if source.generator and source.generator.startswith(TINY):
         return iter(tiny_source(source, name, seed))
+    if source.generator and source.generator.startswith(ENGLISH):
+        return iter(english_source(source, name, seed))
     if source.generator and source.generator.startswith(GYM):
         shaped = source.model_copy(update={"columns": GYM_COLUMNS})
         return read_rows(read_gym(source, seed, setting), shaped, name)
     if source.generator:
-        raise ConfigError(f"{setting}.generator: {source.generator!r} is none; give {GYM}TASK, tiny/sum or tiny/string")
+        raise ConfigError(
+            f"{setting}.generator: {source.generator!r} is none; give {GYM}TASK, tiny/sum, tiny/string or {ENGLISH}addition"
+        )
     if source.hub:
         return read_rows(read_hub(source, setting), source, name)
     return _read_file(source, name, setting)
@@ -67,6 +72,14 @@ def tiny_source(source: SourceConfig, name: str, seed: int) -> list[Row]:
     common = {"source": name, "licence": source.licence, "language": source.language}
     rows = tiny_rows(skill, source.size or 0, seed, exclude_keys=())
     return [row.model_copy(update=common) for row in rows]
+
+
+def english_source(source: SourceConfig, name: str, seed: int) -> list[Row]:
+    """Sums that are asked in English as rows of a named source."""
+    if source.generator != f"{ENGLISH}addition":
+        raise ConfigError(f"generator {source.generator!r}: in English there is {ENGLISH}addition")
+    common = {"source": name, "licence": source.licence, "verifier": source.judged_by}
+    return [row.model_copy(update=common) for row in addition_rows(source.size or 0, seed)]
 
 
 def _read_file(source: SourceConfig, name: str, setting: str) -> Iterator[Row | QuarantinedRow]:
