@@ -13,7 +13,7 @@ from r1flow.components.recipe.section import Count, Section
 class ModelShape(Section):
     """What a decoder's size follows from; lets `r1 plan` count parameters without the weights."""
 
-    family: Literal["qwen2", "qwen3"]
+    family: Literal["llama", "qwen2", "qwen3"]
     vocab_size: Count
     hidden_size: Count
     intermediate_size: Count

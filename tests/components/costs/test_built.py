@@ -101,7 +101,7 @@ def test_the_shapes_of_presets_say_what_their_models_would_be(name):
     for model in load_recipe(name).models.values():
         if (shape := model.shape) is None:
             continue
-        config = (Qwen2Config if shape.family == "qwen2" else Qwen3Config)(
+        config = {"llama": LlamaConfig, "qwen2": Qwen2Config, "qwen3": Qwen3Config}[shape.family](
             vocab_size=shape.vocab_size,
             hidden_size=shape.hidden_size,
             intermediate_size=shape.intermediate_size,
