@@ -26,14 +26,14 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 from trl_side import BETAS, Spent, clocks, run_trl, since
 
 from r1flow.components.core.allocator import keep_memory, set_allocator
@@ -50,7 +50,10 @@ SIDES = ("trl", "r1flow")
 
 @dataclass(frozen=True)
 class Setting:
-    """A model's shape and a step's: ``prompts`` x ``samples`` completions of ``completion`` tokens."""
+    """A model's shape and a step's: ``prompts`` x ``samples`` completions of ``completion`` tokens.
+
+    ``micro_tokens``: of one backward pass of r1flow, padding counted; ``parts``: passes of equal size that TRL takes.
+    """
 
     vocabulary: int
     hidden: int
@@ -60,8 +63,11 @@ class Setting:
     samples: int
     prompt: int
     completion: int
+    head_size: int = 32
+    micro_tokens: int = 16384
+    parts: int = 1
 
-    def model(self) -> Qwen3ForCausalLM:
+    def model(self) -> PreTrainedModel:
         torch.manual_seed(0)
         config = Qwen3Config(
             vocab_size=self.vocabulary,
@@ -70,7 +76,7 @@ class Setting:
             num_hidden_layers=self.layers,
             num_attention_heads=self.heads,
             num_key_value_heads=self.heads,
-            head_dim=32,
+            head_dim=self.head_size,
             max_position_embeddings=512,
             tie_word_embeddings=True,
             initializer_range=0.04,
@@ -97,12 +103,12 @@ class Setting:
             for _ in range(8 * self.prompts)
         ]
 
-    def operations(self, model: Qwen3ForCausalLM) -> float:
+    def operations(self, model: PreTrainedModel) -> float:
         """Floating-point operations that a step cannot do without."""
         head = 2 * self.vocabulary * self.hidden
         body = 2 * sum(p.numel() for p in model.parameters()) - head  # the embedding is tied and looked up
         rows = self.prompts * self.samples
-        attention = 4 * 32 * self.heads * self.layers
+        attention = 4 * self.head_size * self.heads * self.layers
         pairs = self.prompts * self.prompt**2 / 2 + rows * self.completion * (self.prompt + self.completion / 2)
         tokens = self.prompts * self.prompt + rows * (self.completion - 1)
         once = tokens * body + rows * self.completion * head + pairs * attention
@@ -116,9 +122,9 @@ SETTINGS = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("settings", nargs="*", default=list(SETTINGS), metavar="SETTING", help=", ".join(SETTINGS))
+def main(settings: Mapping[str, Setting] = SETTINGS, description: str | None = __doc__) -> None:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("settings", nargs="*", default=list(settings), metavar="SETTING", help=", ".join(settings))
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-memory", action="store_true")
@@ -127,7 +133,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     for name in options.settings:
-        setting = SETTINGS[name]
+        setting = settings[name]
         if options.memory_of:
             print(json.dumps(peak_of(setting, options.memory_of)))
             continue
@@ -224,6 +230,7 @@ def r1flow(setting: Setting) -> GrpoTrainer:
             prompts_per_step=setting.prompts,
             samples_per_prompt=setting.samples,
             mixture={"main": 1.0},
+            micro_tokens=setting.micro_tokens,
         ),
         pad_id=PAD,
         seed=0,
@@ -243,6 +250,7 @@ def trl_steps(setting: Setting, steps: int, after: Callable[[int, Spent], None])
         rate=RATE,
         steps=steps,
         after=after,
+        parts=setting.parts,
     )
 
 
@@ -264,8 +272,8 @@ def peak_of(setting: Setting, side: str) -> int:
 
 
 def in_child(name: str, side: str, threads: int) -> int:
-    command = [sys.executable, __file__, name, "--memory-of", side, "--threads", str(threads)]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=1800).stdout
+    command = [sys.executable, sys.argv[0], name, "--memory-of", side, "--threads", str(threads)]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=3600).stdout
     return int(json.loads(output.splitlines()[-1]))
 
 

@@ -35,11 +35,12 @@ def run_trl(
     steps: int,
     after: Callable[[int, Spent], None],
     warmup_steps: int = 0,
+    parts: int = 1,
 ) -> None:
     """``steps`` steps of ``prompts`` x ``samples`` completions; ``after`` is told each one's number and cost.
 
     ``reward`` takes the completions' token ids, and the prompts as ``prompts``. fp32, GRPO's loss without a reference model,
-    one optimizer step per batch in one forward pass, generation by transformers with a dynamic cache, fused AdamW.
+    one optimizer step per batch in ``parts`` passes, generation by transformers with a dynamic cache, fused AdamW.
     """
     from datasets import Dataset
     from transformers import TrainerCallback
@@ -59,9 +60,10 @@ def run_trl(
             output_dir=directory,
             use_cpu=True,
             bf16=False,
-            per_device_train_batch_size=prompts * samples,
+            per_device_train_batch_size=prompts * samples // parts,
+            gradient_accumulation_steps=parts,
             num_generations=samples,
-            steps_per_generation=1,
+            steps_per_generation=parts,
             max_completion_length=max_tokens,
             beta=0.0,
             loss_type="grpo",
