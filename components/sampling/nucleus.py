@@ -17,7 +17,8 @@ def draw(logits: Tensor, uniform: Tensor, *, temperature: float, top_p: float) -
         logp = logits.float().log_softmax(-1)
         token = logits.argmax(-1)
         return token, logp.gather(-1, token[:, None]).squeeze(-1)
-    logp = (logits.float() / temperature).log_softmax(-1)
+    logits = logits.float()
+    logp = (logits if temperature == 1 else logits / temperature).log_softmax(-1)
     probs = logp.exp()
     if top_p < 1:
         ordered, order = probs.sort(stable=True, dim=-1, descending=True)
@@ -27,7 +28,9 @@ def draw(logits: Tensor, uniform: Tensor, *, temperature: float, top_p: float) -
     cumulative = probs.double().cumsum(-1)
     target = uniform.double()[:, None] * cumulative[:, -1:]
     token = torch.searchsorted(cumulative, target, right=True).squeeze(-1)
-    # Rounding may put the target at the very end: step back to the last token that has any mass.
-    last = probs.shape[-1] - 1 - (probs > 0).flip(-1).int().argmax(-1)
-    token = torch.minimum(token, last)
+    # Rounding may put the target at the very end: step back to the last token that has any mass. A look at whether it has
+    # costs less than finding those tokens; a GPU would have to wait for the look.
+    if token.is_cuda or bool((token == probs.shape[-1]).any()):
+        last = probs.shape[-1] - 1 - (probs > 0).flip(-1).int().argmax(-1)
+        token = torch.minimum(token, last)
     return token, logp.gather(-1, token[:, None]).squeeze(-1)

@@ -2,13 +2,13 @@
 
 * A prompt that stands in several requests (the G samples of a group) is computed and kept once.
 * Rows that have ended leave the batch as soon as a quarter of it has ended.
+* On a CPU the weights of a large model are laid out for few rows (:mod:`r1flow.components.sampling.transposed`).
 * On a CUDA device a decode step is captured as a graph (:mod:`r1flow.components.sampling.graph`); there rows leave less eagerly.
 * Every sample draws from uniforms of its own seed, so its tokens depend on nothing but prompt, weights and seed (up to
   floating-point rounding between batch shapes).
 """
 
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -27,6 +27,7 @@ from r1flow.components.sampling.cache import CopiedPast, ReservedCache, SharedPa
 from r1flow.components.sampling.context import check_positions
 from r1flow.components.sampling.digest import tensors_digest
 from r1flow.components.sampling.graph import FEWER_AT, FEWER_ROWS, Graphs, Replayed
+from r1flow.components.sampling.transposed import transposed
 
 COMPACT_AT = 0.25  # share of ended rows at which the batch is compacted
 LOOK_EVERY = (
@@ -107,7 +108,8 @@ class TransformersSampler:
         shared = open_attention(self.model) and caches_what_it_reads(self.model)
         # CopiedPast has no buckets: an architecture that is not proven decodes as it always did.
         graphs = self.graphs if shared and self.graphs is not None and not self.graphs.failed else None
-        with nullcontext() if graphs is None else graphs.opened():
+        laid_out = transposed(self.model, rows=len(requests), steps=sampling.max_tokens)
+        with laid_out if graphs is None else graphs.opened():
             return self._decode(requests, sampling, finished, shared, graphs)
 
     def _decode(

@@ -11,6 +11,12 @@ from r1flow.components.sampling.nucleus import draw
 LOGITS = torch.tensor([0.5, 2.0, -1.0, 2.0, -30.0, 0.0])
 
 
+def test_a_number_that_rounds_to_one_draws_the_last_token_that_has_any_mass():
+    logits = torch.tensor([[0.0, 1.0, -200.0], [0.0, 1.0, 2.0]])
+    token, _ = draw(logits, torch.ones(2, dtype=torch.float64), temperature=1.0, top_p=1.0)
+    assert token.tolist() == [1, 2]
+
+
 def shares(logits, *, temperature, top_p, grid=20_000):
     uniform = (torch.arange(grid, dtype=torch.float64) + 0.5) / grid
     token, _ = draw(logits.expand(grid, -1), uniform, temperature=temperature, top_p=top_p)
