@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ALWAYS = "tests/docs"
 OTHERS = ("cli", "flows", "infra", "tasks")
 """Rooms that are none of components/."""
-ELSEWHERE = ("slow", "extra", "gpu", "stack", "long")
+ELSEWHERE = ("slow", "extra", "gpu", "stack", "real", "long")
 """Markers of tests that other targets of the Makefile run."""
 
 

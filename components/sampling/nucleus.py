@@ -26,11 +26,8 @@ def draw(logits: Tensor, uniform: Tensor, *, temperature: float, top_p: float) -
         cut[:, 0] = False
         probs = probs.scatter(-1, order, ordered.masked_fill(cut, 0.0))
     cumulative = probs.double().cumsum(-1)
-    target = uniform.double()[:, None] * cumulative[:, -1:]
+    total = cumulative[:, -1:]
+    # Rounding may put the target at the very end, past the last token that has any mass: it stays below it.
+    target = (uniform.double()[:, None] * total).minimum(total.nextafter(torch.zeros_like(total)))
     token = torch.searchsorted(cumulative, target, right=True).squeeze(-1)
-    # Rounding may put the target at the very end: step back to the last token that has any mass. A look at whether it has
-    # costs less than finding those tokens; a GPU would have to wait for the look.
-    if token.is_cuda or bool((token == probs.shape[-1]).any()):
-        last = probs.shape[-1] - 1 - (probs > 0).flip(-1).int().argmax(-1)
-        token = torch.minimum(token, last)
     return token, logp.gather(-1, token[:, None]).squeeze(-1)
