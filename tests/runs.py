@@ -2,11 +2,16 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from r1flow.components.core.spool import read_spool
+from tests.processes import descendants, survivors
 
 ROOT = Path(__file__).parents[1]
 ZERO = str(Path(__file__).parent / "zero.toml")
@@ -67,6 +72,27 @@ def run_recipe(
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     result: dict[str, Any] = json.loads(summary.read_text())
     return result
+
+
+def kill_in_rl(home: Path, step: int, preset: str, *overrides: str, timeout: float = 180) -> None:
+    """Start the run in a group of its own, wait until a spool of RL holds ``step``, kill the group; nothing may survive."""
+    process = subprocess.Popen(
+        command("run", preset, *options(overrides)),
+        env=environment(home),
+        cwd=ROOT,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + timeout
+    while not any(row.step >= step for path in home.glob("work/rl-*/metrics.jsonl") for row in read_spool(path)):
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline, f"step {step} was not reached"
+        time.sleep(0.02)
+    family = descendants(process.pid)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=30)
+    assert survivors(family, 5) == []
 
 
 def options(overrides: Iterable[str], only: Iterable[str] = ()) -> list[str]:

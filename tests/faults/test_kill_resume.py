@@ -2,18 +2,12 @@
 
 import hashlib
 import json
-import os
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
-from r1flow.components.core.spool import read_spool
 from r1flow.components.tracking.client import find_run
-from tests.processes import descendants, survivors
-from tests.runs import ROOT, ZERO, command, environment, options, run_recipe
+from tests.runs import ZERO, kill_in_rl, run_recipe
 
 SETTINGS = ["r1_zero.steps=12", "r1_zero.checkpoint_every=3", "r1_zero.min_pass_rate=0.0"]
 KILL_AFTER = [4, 8, 11]
@@ -27,34 +21,13 @@ def test_a_run_killed_at_three_steps_ends_with_the_weights_of_an_uninterrupted_o
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     run_recipe(straight, ZERO, *SETTINGS, *algorithm)
     for step in KILL_AFTER:
-        _kill_after(killed, step, algorithm)
+        kill_in_rl(killed, step, ZERO, *SETTINGS, *algorithm)
     summary = run_recipe(killed, ZERO, *SETTINGS, *algorithm)
     assert _weights(killed) == _weights(straight)
     assert _content(killed) == _content(straight)
     zero = next(stage for stage in summary["stages"] if stage["name"] == "r1_zero")
     assert not zero["reused"]
     assert _logged_steps(killed, summary["run"]) == list(range(1, 13))
-
-
-def _kill_after(home: Path, step: int, algorithm: list[str]) -> None:
-    """Start the run in a group of its own, wait until the spool holds ``step``, kill the group; nothing may survive."""
-    process = subprocess.Popen(
-        command("run", ZERO, *options([*SETTINGS, *algorithm])),
-        env=environment(home),
-        cwd=ROOT,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 180
-    while not any(row.step >= step for path in home.glob("work/rl-*/metrics.jsonl") for row in read_spool(path)):
-        assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline, f"step {step} was not reached"
-        time.sleep(0.02)
-    family = descendants(process.pid)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait(timeout=30)
-    assert survivors(family, 5) == []
 
 
 def _weights(home: Path) -> dict[str, str]:
