@@ -138,7 +138,8 @@ def _training(here: Platform, deployment: str, *, seed: int, steps: int = LONG) 
     """Start a run of R1-Zero alone and wait until it has trained two steps."""
     known = set(here.home.glob("work/rl-*"))
     recipe = tomllib.loads(Path(ZERO).read_text(encoding="utf-8"))
-    run = here.start(deployment, {"recipe": recipe, "set": _settings(seed=seed, steps=steps)})
+    sets = _settings(seed=seed, steps=steps)
+    run = here.start(deployment, {"recipe": recipe, "set": sets, "only": ["r1_zero"]})  # and promotes nothing
     wait_until(
         lambda: set(here.home.glob("work/rl-*/metrics.jsonl")) - {path / "metrics.jsonl" for path in known},
         180,
