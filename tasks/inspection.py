@@ -7,10 +7,11 @@ from typing import Any
 
 from r1flow.components.core.digest import directory_digest
 from r1flow.components.processes.preload import ForkServer
-from r1flow.components.programs.admission import admit_context
+from r1flow.components.programs.admission import admit_context, admit_sampler
 from r1flow.components.programs.inspect_model import Limits, ModelFacts
 from r1flow.components.recipe.graph import ADDRESS, Graph
 from r1flow.components.recipe.kinds import IMPLIED
+from r1flow.components.sampling.vllm_families import UNSERVED
 from r1flow.components.store.artifact import find, read_manifest
 from r1flow.components.store.models import is_remote, locate_model
 from r1flow.tasks.declare import imported
@@ -49,7 +50,8 @@ def inspect(
 def know_models(graph: Graph) -> None:
     """Tell the run's place what the start models of ``graph`` are: digests, and sizes where something depends on them.
 
-    ConfigError where a stage or a suite asks for completions that leave no room for a prompt in its model's positions.
+    ConfigError where a stage or a suite asks for completions that leave no room for a prompt in its model's positions, and where
+    vLLM is to sample a model that it cannot serve.
 
     A directory's bytes are its identity. What the store has already is not looked at again; a hub's model without a commit
     always is, for its name can come to mean other files.
@@ -58,6 +60,7 @@ def know_models(graph: Graph) -> None:
     digests: dict[str, str] = {}
     sizes: dict[str, int] = {}
     positions: dict[str, int | None] = {}
+    unserved: dict[str, str] = {}
     unknown: dict[str, dict[str, Any]] = {}
     for name, model in run.recipe.models.items():
         if name not in graph.nodes or ADDRESS.fullmatch(model.source):
@@ -69,6 +72,8 @@ def know_models(graph: Graph) -> None:
             if (ref := find(run.store, IMPLIED["import"].artifact, address)) is not None:
                 told = read_manifest(run.store, ref).metrics
                 sizes[name], positions[name] = int(told.get("parameters") or 0), int(told.get("positions") or 0) or None
+                if told.get(UNSERVED):
+                    unserved[name] = "r1 doctor --model says what it is"
                 continue
         unknown[name] = model.model_dump(mode="json", include={"source", "revision", "dtype", "prompt"})
     if unknown:
@@ -77,5 +82,7 @@ def know_models(graph: Graph) -> None:
         digests |= {name: facts.digest for name, facts in seen.items()}
         sizes |= {name: facts.parameters for name, facts in seen.items()}
         positions |= {name: facts.positions for name, facts in seen.items()}
+        unserved |= {name: facts.unserved for name, facts in seen.items() if facts.unserved}
     admit_context(run.recipe, graph, {name: bound for name, bound in positions.items() if bound is not None})
-    run.place = run.place.knowing(digests, sizes)
+    admit_sampler(run.recipe, graph, run.place.device, unserved)
+    run.place = run.place.knowing(digests, sizes, unserved)

@@ -1,6 +1,6 @@
 """Where a run computes, resolved once: device, threads, sampler. Of it a fingerprint sees what a kind reads, and no more."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,10 +21,19 @@ class Place:
     device: str
     parameters: Mapping[str, int] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
+    unserved: frozenset[str] = frozenset()
+    """Start models that vLLM's CPU build cannot serve."""
 
-    def knowing(self, digests: Mapping[str, str], parameters: Mapping[str, int]) -> "Place":
+    def knowing(
+        self, digests: Mapping[str, str], parameters: Mapping[str, int], unserved: Collection[str] = ()
+    ) -> "Place":
         """With more known; the shape that a recipe gives stands before what was seen."""
-        return replace(self, digests={**self.digests, **digests}, parameters={**parameters, **self.parameters})
+        return replace(
+            self,
+            digests={**self.digests, **digests},
+            parameters={**parameters, **self.parameters},
+            unserved=self.unserved | set(unserved),
+        )
 
     def settings(self, kind: Kind, recipe: Recipe, asked: str) -> dict[str, Any]:
         """What ``kind`` reads, of the machine and of the model ``asked``.
@@ -37,8 +46,12 @@ class Place:
         if "threads" in kind.reads and self.device == "cpu":
             run["threads"] = recipe.run.threads
         if "sampler" in kind.reads:
+            start = recipe.start_of(asked)
             run["sampler"] = resolve_sampler(
-                recipe.run.sampler, device=self.device, num_parameters=self.parameters.get(recipe.start_of(asked))
+                recipe.run.sampler,
+                device=self.device,
+                num_parameters=self.parameters.get(start),
+                served=start not in self.unserved,
             )
         if "engine" in kind.reads:
             engine = recipe.run.engine.model_dump(mode="json", exclude=WHERE)

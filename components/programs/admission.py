@@ -11,6 +11,7 @@ from r1flow.components.recipe.recipe import Recipe
 from r1flow.components.recipe.stages import RateStage, RlStage
 from r1flow.components.rewards.custom import reward_digests
 from r1flow.components.rewards.shipped import check_names
+from r1flow.components.sampling.vllm_families import refusal
 from r1flow.components.store.models import is_remote, locate_model
 from r1flow.components.store.objects import ObjectStore
 
@@ -70,6 +71,17 @@ def admit_context(recipe: Recipe, graph: Graph, positions: Mapping[str, int]) ->
                     f"{setting}.max_tokens: {most:,} leave no room for a prompt in the {positions[start]:,} positions of "
                     f"{start}; lower it, or take a model with a longer context"
                 )
+
+
+def admit_sampler(recipe: Recipe, graph: Graph, device: str, unserved: Mapping[str, str]) -> None:
+    """ConfigError where vLLM is asked for, on a CPU, to sample a model that it cannot serve; ``unserved`` says why, by start
+    model."""
+    if recipe.run.sampler != "vllm" or device != "cpu":
+        return
+    for name, node in graph.nodes.items():
+        start = recipe.start_of(node.subject or name) if "sampler" in node.kind.reads else ""
+        if start in unserved:
+            raise ConfigError(refusal(unserved[start], f"the model {start}"))
 
 
 def _origins(recipe: Recipe, graph: Graph) -> dict[str, list[Origin]]:

@@ -16,6 +16,7 @@ from r1flow.components.programs.language_model import set_threads
 from r1flow.components.programs.spec import Spec
 from r1flow.components.programs.start_model import check_ids, check_sampling
 from r1flow.components.recipe.models import ModelConfig
+from r1flow.components.sampling.vllm_families import UNSERVED, unserved
 from r1flow.components.store.models import locate_model
 
 DEQUANTISED = """# Start model from a GGUF file
@@ -44,6 +45,8 @@ def main(raw: dict[str, Any]) -> dict[str, float]:
     metrics = {"parameters": float(parameters)}
     if (positions := known_positions(model.config)) is not None:
         metrics["positions"] = float(positions)
+    if unserved(model.config):
+        metrics[UNSERVED] = 1.0
     if source.suffix == SUFFIX:
         header = read_header(source)
         (spec.out / "card.md").write_text(DEQUANTISED.format(header=header), encoding="utf-8")

@@ -26,6 +26,7 @@ from r1flow.components.data.ends import names
 from r1flow.components.programs.start_model import check_ends, check_template, other_template
 from r1flow.components.recipe.models import PromptConfig
 from r1flow.components.recipe.section import Section
+from r1flow.components.sampling.vllm_families import unserved
 from r1flow.components.store.models import fetch_config, is_remote, locate_model
 
 NOTE = "looking_at.txt"
@@ -70,6 +71,8 @@ class ModelFacts(Section):
     """Whether it writes an empty thought, so that a completion has none."""
     beginning: str
     """What the tokenizer puts before every text, such as ``<s>``."""
+    unserved: str
+    """Why vLLM's CPU build cannot sample it; empty where it can."""
 
 
 class Limits(Section):
@@ -110,6 +113,7 @@ def _look(name: str, model: StartModel, work: Path, limits: Limits, cache: Path 
         weight_bytes=parameters * WIDTHS[model.dtype],
         positions=known_positions(config),
         vocabulary=len(tokenizer),
+        unserved=unserved(config),
         **_asked(f"models.{name}.prompt", model.prompt, tokenizer, directory, work, limits),
     )
 

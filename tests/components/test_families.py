@@ -1,7 +1,5 @@
 """Every family: sampler, trainer and SFT give a token the log-probability that the model's own plain forward gives it."""
 
-import re
-
 import pytest
 import torch
 
@@ -15,7 +13,7 @@ from r1flow.components.training.checks.cases import Case
 from r1flow.components.training.rl.forward import completion_logprobs
 from r1flow.components.training.sft.example import Example
 from r1flow.components.training.sft.loss import packed_nll, summed_nll
-from tests.docs import section
+from tests.docs import family_table
 from tests.fakes.families import EOS, FAMILIES, PAD, UNPROVEN, VOCAB, random_model
 from tests.fakes.tiny import make_rollout, plain_logprobs
 
@@ -65,11 +63,11 @@ def fast_paths(family):
 
 
 def test_the_architectures_table_is_this_matrix():
-    rows = re.findall(
-        r"^\| `(\w+)` \| .*? ?\| ([\w, ]+) \| (\S+) \|$", section("ARCHITECTURE.md", "Model families"), re.MULTILINE
-    )
-    assert [(family, fast) for family, fast, _ in rows] == [(family, fast_paths(family)) for family in sorted(FAMILIES)]
-    assert all(float(nats) <= MOST for _, _, nats in rows)
+    table = family_table()
+    assert [(family, row["fast paths"]) for family, row in table.items()] == [
+        (family, fast_paths(family)) for family in sorted(FAMILIES)
+    ]
+    assert all(float(row["nats"]) <= MOST for row in table.values())
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -38,6 +38,13 @@ def section(name: str, heading: str) -> str:
     return found[1]
 
 
+def family_table() -> dict[str, dict[str, str]]:
+    """The cells of the table of families by family, then by heading."""
+    rows = [line for line in section("ARCHITECTURE.md", "Model families").splitlines() if line.startswith("| ")]
+    heads, *cells = [[cell.strip(" `") for cell in row.strip("|").split("|")] for row in rows]
+    return {row[0]: dict(zip(heads[1:], row[1:], strict=True)) for row in cells}
+
+
 def repository_files() -> list[str]:
     """Every file of the checkout that is not ignored: by git where git is there, else by .gitignore's own lines."""
     command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"]

@@ -121,10 +121,22 @@ UNPROVEN = {
 """By the plain path, or refused."""
 
 
-def random_model(family, seed=0):
-    """Seeded and untrained, in evaluation mode."""
+WIDE = {"hidden_size": 128, "initializer_range": 0.1}
+"""Heads of 32, the smallest that vLLM's CPU attention has a kernel for."""
+
+
+def wide_model(family, **changes):
+    """A model that vLLM's CPU build can serve, if it serves the family; ``changes`` of its configuration."""
+    _, own = FAMILIES[family]
+    heads = {"head_dim": 32} if "head_dim" in own else {}
+    windows = {"use_sliding_window": False} if family == "qwen2" else {}
+    return random_model(family, **(WIDE | heads | windows | changes))
+
+
+def random_model(family, seed=0, **changes):
+    """Seeded and untrained, in evaluation mode; ``changes`` of its configuration."""
     name, own = (FAMILIES | UNPROVEN)[family]
-    config = getattr(transformers, name)(**(BASE | own))
+    config = getattr(transformers, name)(**(BASE | own | changes))
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(config, attn_implementation=attention_for(config)).eval()
     with torch.no_grad():

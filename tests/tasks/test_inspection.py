@@ -14,6 +14,7 @@ import pytest
 from r1flow.components.core.errors import ConfigError, ModelError
 from r1flow.components.core.models import BUILTIN
 from r1flow.components.data.chat import TEMPLATES
+from r1flow.components.data.tinyworld.model import build_tokenizer
 from r1flow.components.processes.preload import ForkServer
 from r1flow.components.programs.inspect_model import Limits
 from r1flow.components.recipe.presets import load_recipe
@@ -23,6 +24,7 @@ from r1flow.tasks import inspection
 from r1flow.tasks.inspection import inspect
 from r1flow.tasks.place import Place
 from r1flow.tasks.session import PRELOAD
+from tests.fakes.families import random_model
 from tests.fakes.tokenizers import CHATML, byte_level
 from tests.runs import ROOT, environment
 
@@ -92,6 +94,26 @@ def test_a_run_knows_its_models_and_how_long_they_can_be(tmp_path, server, monke
     run.recipe = load_recipe("tiny", ["student_rl.max_tokens=128"])
     with pytest.raises(ConfigError, match=r"stages\.student_rl\.max_tokens: 128 .* the 128 positions of student"):
         inspection.know_models(run.recipe.graph)
+
+
+def test_a_run_that_asks_vllm_for_what_it_cannot_serve_is_refused_with_the_setting(tmp_path, server, monkeypatch):
+    source = tmp_path / "mixture"
+    random_model("mixtral").save_pretrained(source)
+    build_tokenizer((TEMPLATES / "tiny.jinja").read_text()).save_pretrained(source)
+    settings = Settings(home=tmp_path)
+    told = {"settings": settings, "store": open_store(settings.store_uri), "run_id": "r", "cancelled": None}
+    for sampler in ("auto", "vllm"):
+        recipe = load_recipe("tiny", [f"base.source={source}", f"run.sampler={sampler}"])
+        run = SimpleNamespace(recipe=recipe, server=lambda: server, place=Place("cpu"), **told)
+        monkeypatch.setattr(inspection, "current_session", lambda run=run: run)
+        if sampler == "auto":
+            inspection.know_models(recipe.graph)
+            assert run.place.unserved == {"base"}
+        else:
+            with pytest.raises(
+                ConfigError, match=r"^run\.sampler: vLLM's CPU build cannot serve the model base: .*mixtral"
+            ):
+                inspection.know_models(recipe.graph)
 
 
 def test_a_chat_template_is_the_model_s_own(model, look):

@@ -57,6 +57,12 @@ def test_the_sampler_follows_from_the_size_of_the_start_model():
     assert place.settings(STAGES["rl"], named, "dev2")["run"]["sampler"] == "transformers"
 
 
+def test_a_start_model_that_vllm_cannot_serve_is_sampled_by_transformers():
+    place = Place("cpu").knowing({}, {"base": 2_000_000, "student": 2_000_000}, ["base"])
+    samplers = [place.settings(STAGES["rl"], TINY, name)["run"]["sampler"] for name in ("dev2", "student_rl")]
+    assert samplers == ["transformers", "vllm"]
+
+
 def test_a_place_has_the_sizes_that_the_recipe_says_before_those_that_were_seen():
     place = find_place(load_recipe("r1-zero-7b", ["run.device=cpu"]))
     assert (place.device, dict(place.parameters), dict(place.digests)) == ("cpu", {"base": 7_615_616_512}, {})

@@ -5,7 +5,7 @@ What is said of CUDA follows vLLM 0.32's source and has not been run.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,13 @@ WHILE_STARTING = {
 }
 
 
-def start_engine(directory: Path, *, dtype: str, max_length: int, place: dict[str, Any]) -> Any:
+def start_engine(
+    directory: Path, *, dtype: str, max_length: int, place: dict[str, Any], config: dict[str, Any] | None = None
+) -> Any:
     """A ``vllm.v1.engine.llm_engine.LLMEngine`` that serves ``directory``.
 
-    ``place`` holds what differs by device: :func:`on_cpu` or :func:`on_cuda`. Raises :class:`ConfigError` where vLLM is not
-    installed.
+    ``place`` holds what differs by device: :func:`on_cpu` or :func:`on_cuda`; ``config`` stands before the directory's own.
+    Raises :class:`ConfigError` where vLLM is not installed.
     """
     os.environ.update(ENVIRONMENT)
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
@@ -49,21 +51,22 @@ def start_engine(directory: Path, *, dtype: str, max_length: int, place: dict[st
             raise ConfigError(
                 f"run.sampler: vllm cannot be imported ({error}); run `make cpu`, or set run.sampler = 'transformers'"
             ) from error
-        return LLMEngine.from_engine_args(
-            EngineArgs(
-                model=str(directory),
-                dtype=dtype,
-                enable_prefix_caching=True,
-                max_num_seqs=MAX_ROWS,
-                max_model_len=max_length,
-                logprobs_mode="processed_logprobs",
-                skip_tokenizer_init=True,  # token ids in, token ids out
-                generation_config="vllm",  # the model directory's own would change temperature, top_k and end tokens
-                disable_log_stats=True,
-                seed=0,
-                **place,
-            )
+        asked = EngineArgs(
+            model=str(directory),
+            dtype=dtype,
+            enable_prefix_caching=True,
+            max_num_seqs=MAX_ROWS,
+            max_model_len=max_length,
+            logprobs_mode="processed_logprobs",
+            skip_tokenizer_init=True,  # token ids in, token ids out
+            generation_config="vllm",  # the model directory's own would change temperature, top_k and end tokens
+            disable_log_stats=True,
+            seed=0,
+            hf_overrides=config or {},
+            **place,
         )
+        with _own_classes() if place["enforce_eager"] else nullcontext():
+            return LLMEngine.from_engine_args(asked)
 
 
 def on_cpu(*, dtype: str, layers: int, kv_values: int, max_length: int) -> dict[str, Any]:
@@ -96,6 +99,23 @@ def stop_engine(engine: Any) -> None:
 
     engine.engine_core.shutdown()
     cleanup_dist_env_and_memory()
+
+
+@contextmanager
+def _own_classes() -> Iterator[None]:
+    """Leave transformers' classes as they are.
+
+    For a family that vLLM serves by transformers' own modules it makes the class of the decoder one that compiles itself, and
+    every other model of that class in this process, a trainer's for one, fails at its next call.
+    """
+    from vllm.model_executor.models.transformers.base import Base  # type: ignore[import-not-found, unused-ignore]
+
+    decorate = Base._decorate_cls_for_torch_compile
+    Base._decorate_cls_for_torch_compile = lambda *args, **kwargs: None
+    try:
+        yield
+    finally:
+        Base._decorate_cls_for_torch_compile = decorate
 
 
 @contextmanager

@@ -7,25 +7,36 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig
 
 from r1flow.components.core.ends import end_ids
 from r1flow.components.core.errors import ConfigError, WeightSyncError
-from r1flow.components.core.models import known_ids, load_tokenizer
+from r1flow.components.core.models import known_ids, load_config, load_tokenizer
 from r1flow.components.core.positions import known_positions
 from r1flow.components.sampling.base import Completion, Finished, Request, Sampling
 from r1flow.components.sampling.context import check_positions
 from r1flow.components.sampling.digest import tensor_digests, tensors_digest
+from r1flow.components.sampling.vllm.drawn import keep_to, report_before_the_cut
 from r1flow.components.sampling.vllm.engine import on_cpu, on_cuda, start_engine, stop_engine
-from r1flow.components.sampling.vllm.served import HEAD, check_covered, checkpoint_shapes, served_tensors
+from r1flow.components.sampling.vllm.served import (
+    HEAD,
+    check_covered,
+    checkpoint_shapes,
+    embedding,
+    has_head,
+    served_tensors,
+)
+from r1flow.components.sampling.vllm_families import as_defined, refusal, unserved
 
 MIN_TEMPERATURE = 0.01  # vLLM silently raises anything between this and 0
+MAX_TEMPERATURE = 2.0  # and refuses anything beyond this
 UNBOUNDED = 32768
 """Tokens that vLLM makes room for where the model has no bound of its own."""
 
 
 class VllmSampler:
     """Serves the model of ``directory`` (safetensors) with vLLM; one at a time in a process.
+
+    Completions end at ``eos_id``, or at any of several; drawn are the ids of the directory's tokenizer alone.
 
     One request per sample, with its own seed; the samples of a prompt share its cache in blocks of 32 tokens. The tokens
     of a seed are not those that another sampler draws from it.
@@ -44,7 +55,7 @@ class VllmSampler:
         memory: float = 0.5,
         colocated: bool = True,
     ) -> None:
-        config = AutoConfig.from_pretrained(directory, local_files_only=True)
+        config = load_config(directory)
         self.end_ids = end_ids(eos_id)
         self.max_length = known_positions(config) or UNBOUNDED
         self._dtype: torch.dtype = getattr(torch, dtype)
@@ -53,17 +64,22 @@ class VllmSampler:
         head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         self._sleeps = device == "cuda" and colocated
         self._asleep = False
+        if device == "cpu" and (why := unserved(config)):
+            raise ConfigError(refusal(why, str(directory)))
         if device == "cuda":
             place = on_cuda(memory=memory, colocated=colocated)
         else:
-            kv_values = config.num_key_value_heads * head_size
+            heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+            kv_values = heads * head_size
             place = on_cpu(
                 dtype=dtype, layers=config.num_hidden_layers, kv_values=kv_values, max_length=self.max_length
             )
         known = known_ids(load_tokenizer(directory))
-        self._allowed = known if len(known) < config.vocab_size else None
-        self._engine = start_engine(directory, dtype=dtype, max_length=self.max_length, place=place)
-        self._engine.collective_rpc(_report_logprobs_before_the_cut)
+        self._engine = start_engine(
+            directory, dtype=dtype, max_length=self.max_length, place=place, config=as_defined(config)
+        )
+        self._engine.collective_rpc(report_before_the_cut)
+        self._engine.collective_rpc(keep_to, args=(known, config.vocab_size))
         check_covered(self._model, self._shapes, tied=self._tied)
         self._version = 0
         self._broken = ""
@@ -115,7 +131,8 @@ class VllmSampler:
         sent = {name: tensor.detach().to(self._dtype) for name, tensor in named_tensors}
         self._check_sent(sent)
         self._wake()
-        head = [(HEAD, tensor) for name, tensor in sent.items() if self._tied and name.endswith("embed_tokens.weight")]
+        model = self._model
+        head = [(HEAD, sent[embedding(model)])] if self._tied and has_head(model) else []
         self._broken = f"an earlier load of weights, version {version}, has failed"
         try:
             self._engine.collective_rpc("reload_weights", kwargs={"weights_iterator": iter([*sent.items(), *head])})
@@ -154,9 +171,9 @@ class VllmSampler:
     def _check(self, requests: Sequence[Request], sampling: Sampling) -> None:
         if self._broken:
             raise WeightSyncError(f"{self._broken}: load the weights again before sampling")
-        if 0 < sampling.temperature < MIN_TEMPERATURE:
+        if sampling.temperature and not MIN_TEMPERATURE <= sampling.temperature <= MAX_TEMPERATURE:
             raise ConfigError(
-                f"temperature {sampling.temperature}: vLLM samples at {MIN_TEMPERATURE} or above, or greedily at 0"
+                f"temperature {sampling.temperature}: vLLM samples at {MIN_TEMPERATURE} to {MAX_TEMPERATURE}, or greedily at 0"
             )
         check_positions(requests, sampling, self.max_length)
 
@@ -181,7 +198,7 @@ class VllmSampler:
             max_tokens=sampling.max_tokens,
             seed=seed,
             stop_token_ids=list(self.end_ids),
-            allowed_token_ids=self._allowed,  # None: all; the mask lies before the log-probabilities
+            ignore_eos=True,  # the end tokens of the config and of the tokenizer are not asked
             logprobs=0,  # of the sampled token alone
             flat_logprobs=True,
             detokenize=False,
@@ -191,21 +208,3 @@ class VllmSampler:
     def _completion(self, output: Any) -> Completion:
         ids = tuple(output.token_ids)
         return Completion(ids, tuple(output.logprobs.logprobs), finished=ids[-1] in self.end_ids)
-
-
-def _report_logprobs_before_the_cut(worker: Any) -> None:
-    """Make the engine report log p under softmax(logits / temperature), as a trainer can recompute it.
-
-    vLLM has log-probabilities before the temperature ("raw") and after the nucleus cut ("processed", renormalised over
-    the nucleus: with ``top_p`` below 1 they are too high by up to -log top_p). This takes them in between.
-    """
-    sampler = worker.model_runner.sampler.topk_topp_sampler
-    draw = sampler.forward
-    sampler.logprobs_mode = "raw_logprobs"  # do not compute those after the cut
-
-    def forward(logits: Tensor, generators: Any, k: Tensor | None, p: Tensor | None) -> tuple[Tensor, Tensor]:
-        logp = logits.log_softmax(-1, dtype=torch.float32)  # before draw, which may write into the logits
-        token, _ = draw(logits, generators, k, p)
-        return token, logp
-
-    sampler.forward = forward

@@ -33,6 +33,22 @@ def checkpoint_shapes(directory: Path, *, tied: bool) -> dict[str, tuple[int, ..
     return shapes
 
 
+def embedding(model: Any) -> str:
+    """The parameter of ``model`` that rows of tokens are picked from, under the name that checkpoints have for it."""
+    from vllm.model_executor.layers.vocab_parallel_embedding import (  # type: ignore[import-not-found, unused-ignore]
+        ParallelLMHead,
+        VocabParallelEmbedding,
+    )
+
+    tables = [n for n, m in model.named_modules() if isinstance(m, VocabParallelEmbedding)]
+    return next(f"{name}.weight" for name in tables if not isinstance(model.get_submodule(name), ParallelLMHead))
+
+
+def has_head(model: Any) -> bool:
+    """Whether ``model`` has a module for its head, which a family that is always tied may do without."""
+    return any(name == HEAD for name, _ in model.named_parameters(remove_duplicate=False))
+
+
 def check_covered(model: Any, shapes: Shapes, *, tied: bool) -> None:
     """:class:`ModelError` unless the tensors of ``shapes`` are all that ``model`` has."""
     has = {name for name, _ in model.named_parameters(remove_duplicate=False)} - ({HEAD} if tied else set())
@@ -49,11 +65,12 @@ def served_tensors(model: Any, shapes: Shapes, *, tied: bool) -> Iterator[tuple[
 
     ``lm_head.weight`` comes too where it should be tied to the embedding and differs from it.
     """
+    table = embedding(model)
     for target, names in _fused(model, shapes).items():
         rows = sum(shapes[name][0] for name in names)
-        values = _read(model, target, (rows, *shapes[names[0]][1:]))
-        if tied and target.endswith("embed_tokens.weight"):
-            head = _read(model, HEAD, shapes[target])
+        values = _read(model, target, (rows, *shapes[names[0]][1:]), multiplied=target != table)
+        if tied and target == table:
+            head = _read(model, HEAD if has_head(model) else table, shapes[target])
             if not torch.equal(head, values):
                 yield HEAD, head
         yield from zip(names, values.split([shapes[name][0] for name in names]), strict=True)
@@ -70,19 +87,34 @@ def _fused(model: Any, shapes: Shapes) -> dict[str, list[str]]:
         fused.setdefault(f"{prefix}{dot}{stack_of.get(leaf, leaf)}.{kind}", []).append(name)
     for target, names in fused.items():
         parts = packed.get(target.split(".")[-2], [])
-        names.sort(key=lambda name: parts.index(name.split(".")[-2]) if parts else 0)
+        if len(names) > 1:  # one alone is stacked already
+            names.sort(key=lambda name: parts.index(name.split(".")[-2]))
     return fused
 
 
-def _read(model: Any, target: str, shape: tuple[int, ...]) -> Tensor:
-    """The values of one parameter without the rows that vLLM pads a vocabulary with."""
+def _read(model: Any, target: str, shape: tuple[int, ...], *, multiplied: bool = True) -> Tensor:
+    """The values of one parameter without the rows that vLLM pads a vocabulary with.
+
+    ``multiplied``: as a layer multiplies by them, not as rows that are picked from the parameter.
+    """
     path, _, kind = target.rpartition(".")
     module = model.get_submodule(path)
     multiply = getattr(module, "cpu_linear", None)
-    looked_up = target != HEAD and path.endswith("embed_tokens")  # rows are picked from the parameter, not multiplied
-    if kind != "weight" or len(shape) != 2 or multiply is None or looked_up:
-        return module.get_parameter(kind).detach()[: shape[0]]
-    dtype = next(model.parameters()).dtype
+    turned = kind == "weight" and path.rpartition(".")[2] in _columns_first(model)
+    shape = shape[::-1] if turned else shape
+    if kind != "weight" or len(shape) != 2 or multiply is None or not multiplied:
+        values = module.get_parameter(kind).detach()[: shape[0]]
+    else:
+        values = _product(module, multiply, shape, next(model.parameters()).dtype)
+    return values.T.contiguous() if turned else values
+
+
+def _columns_first(model: Any) -> frozenset[str]:
+    """The modules whose matrices a checkpoint holds transposed, which vLLM's own loader turns: GPT-2's."""
+    return frozenset({"c_attn", "c_proj", "c_fc"} if type(model).__name__ == "GPT2LMHeadModel" else ())
+
+
+def _product(module: Any, multiply: Any, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     columns = []
     for start in range(0, shape[1], ROWS):
         unit = torch.zeros(min(ROWS, shape[1] - start), shape[1], dtype=dtype)

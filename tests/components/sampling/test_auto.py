@@ -18,6 +18,11 @@ def test_auto_is_resolved_by_device_and_size(device, parameters, expected):
     assert resolve_sampler("auto", device=device, num_parameters=parameters) == expected
 
 
+def test_auto_is_transformers_for_what_vllm_cannot_serve():
+    assert resolve_sampler("auto", device="cpu", num_parameters=VLLM_FROM, served=False) == "transformers"
+    assert resolve_sampler("vllm", device="cpu", num_parameters=VLLM_FROM, served=False) == "vllm"
+
+
 @pytest.mark.parametrize("name", ["transformers", "vllm"])
 def test_a_name_is_taken_as_it_is(name):
     assert resolve_sampler(name, device="cpu", num_parameters=1) == name

@@ -9,12 +9,14 @@ from torch import nn
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from r1flow.components.core.errors import ConfigError, WeightSyncError
-from r1flow.components.data.tinyworld.model import build_model
+from r1flow.components.core.head import keep_to
+from r1flow.components.data.tinyworld.model import build_model, build_tokenizer
 from r1flow.components.sampling.base import Request, Sampling
 from r1flow.components.sampling.digest import tensors_digest
 from r1flow.components.sampling.proof import model_logprobs, prove_weights
 from r1flow.components.sampling.remote import RemoteSampler
 from r1flow.components.sampling.server import SamplerSpec
+from r1flow.components.sampling.transformers import TransformersSampler
 from tests.fakes.tiny import EOS, PAD, VOCAB, plain_logprobs
 
 pytestmark = pytest.mark.extra
@@ -40,6 +42,7 @@ def sampler(tmp_path_factory):
 
     directory = tmp_path_factory.mktemp("model")
     make_model(0).save_pretrained(directory)
+    build_tokenizer("").save_pretrained(directory)
     torch.set_num_threads(1)
     sampler = VllmSampler(directory, eos_id=EOS)
     yield sampler
@@ -194,8 +197,9 @@ def test_what_vllm_would_alter_in_silence_is_refused(sampler):
     with pytest.raises(ConfigError, match="exceed the model's 128 positions"):
         sampler.generate([Request(LONG, 0)], Sampling(59))
     assert len(sampler.generate([Request(LONG, 0)], Sampling(58, 0.5))) == 1
-    with pytest.raises(ConfigError, match=r"temperature 0\.005"):
-        sampler.generate([Request(LONG, 0)], Sampling(4, 0.005))
+    for temperature in (0.005, 2.5):
+        with pytest.raises(ConfigError, match=f"^temperature {temperature}: "):
+            sampler.generate([Request(LONG, 0)], Sampling(4, temperature))
 
 
 def test_a_batch_that_was_broken_off_leaves_nothing_for_the_next(sampler):
@@ -220,33 +224,75 @@ def test_this_process_keeps_its_threads_and_listens_on_loopback_alone(sampler):
     assert "GLOO_SOCKET_IFNAME" not in os.environ
 
 
-@pytest.fixture
-def grouped(tmp_path):
-    """What the tiny model lacks: an untied head, fewer key heads than query heads, biases, a vocabulary to pad."""
+ENDS = (7, 11)
+
+
+@pytest.fixture(scope="module")
+def grouped(tmp_path_factory):
+    """What the tiny model lacks: an untied head, fewer key heads than query heads, biases, ids that its tokenizer does not have,
+    and a config whose end token is none of those that are asked for."""
+    directory = tmp_path_factory.mktemp("grouped")
     torch.manual_seed(3)
     config = Qwen2Config(
         vocab_size=70, hidden_size=128, intermediate_size=192, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=128, tie_word_embeddings=False, dtype="float32",
+        num_key_value_heads=2, max_position_embeddings=128, tie_word_embeddings=False, dtype="float32", eos_token_id=EOS,
     )  # fmt: skip
     model = Qwen2ForCausalLM(config).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
                 nn.init.normal_(parameter)
-    model.save_pretrained(tmp_path / "model")
-    return model
+    model.save_pretrained(directory)
+    build_tokenizer("").save_pretrained(directory)
+    keep_to(model, range(VOCAB))
+    return model, directory
 
 
-def test_in_a_process_of_its_own_with_another_architecture(grouped, tmp_path):
-    spec = SamplerSpec(kind="vllm", model=tmp_path / "model", eos_id=EOS, pad_id=PAD)
-    with RemoteSampler(spec, tmp_path / "sampler") as sampler:
-        assert sampler.weights_digest() == tensors_digest(grouped.named_parameters())
-        with torch.no_grad():
-            for parameter in grouped.parameters():
-                parameter.add_(0.1 * torch.randn_like(parameter))
-        load(sampler, grouped, 4)
-        proof = prove(sampler, grouped, 4)
-        assert proof.mismatch < 1e-4
+@pytest.fixture(scope="module")
+def remote(grouped, tmp_path_factory):
+    spec = SamplerSpec(kind="vllm", model=grouped[1], eos_id=ENDS, pad_id=PAD)
+    with RemoteSampler(spec, tmp_path_factory.mktemp("sampler")) as sampler:
+        yield sampler
+
+
+def test_in_a_process_of_its_own_with_another_architecture(grouped, remote):
+    model, _ = grouped
+    assert remote.weights_digest() == tensors_digest(model.named_parameters())
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    load(remote, model, 4)
+    proof = prove(remote, model, 4)
+    assert proof.mismatch < 1e-4
+
+
+@pytest.mark.parametrize("sampling", [Sampling(30, 2.0), Sampling(30, 1.0, 0.9), Sampling(30, 0.0)])
+def test_ids_that_the_tokenizer_does_not_have_are_neither_drawn_nor_counted(grouped, remote, sampling):
+    model, _ = grouped
+    load(remote, model, 5)
+    own = model_logprobs(model)
+    for request, completion in zip(requests(), remote.generate(requests(), sampling), strict=True):
+        assert max(completion.ids) < VOCAB
+        if sampling.temperature == 1:
+            assert completion.logprobs == pytest.approx(own(request.prompt_ids, completion.ids), abs=2e-5)
+
+
+def test_completions_end_at_any_of_several_tokens_and_at_no_other(remote):
+    completions = remote.generate(requests(96), Sampling(24, 2.0))
+    finished = [c for c in completions if c.finished]
+    assert {c.ids[-1] for c in finished} == set(ENDS)
+    assert not any(set(ENDS) & set(c.ids[:-1]) for c in completions)
+    assert any(EOS in c.ids[:-1] for c in completions)
+    assert all(len(c.ids) == 24 for c in completions if not c.finished)
+
+
+def test_a_context_overrun_is_refused_as_every_sampler_refuses_it(grouped, remote):
+    asked = [Request(LONG, 0)], Sampling(59)
+    with pytest.raises(ConfigError) as theirs:
+        remote.generate(*asked)
+    with pytest.raises(ConfigError) as ours:
+        TransformersSampler(grouped[0], eos_id=ENDS, pad_id=PAD).generate(*asked)
+    assert str(theirs.value) == str(ours.value)
 
 
 def test_the_options_for_a_gpu_are_vllms_own(tmp_path):
