@@ -88,3 +88,10 @@ def test_rows_do_not_know_each_other():
     together = draw(logits, uniform, temperature=0.8, top_p=0.9)
     alone = [draw(logits[i : i + 1], uniform[i : i + 1], temperature=0.8, top_p=0.9) for i in range(9)]
     assert together[0].tolist() == [int(t) for t, _ in alone]
+
+
+@pytest.mark.parametrize("top_p", [1.0, 0.9])
+def test_logits_that_are_not_numbers_give_some_token_whose_log_probability_says_so(top_p):
+    token, logp = draw(torch.full((2, 40), torch.nan), torch.tensor([0.0, 0.9]), temperature=1.0, top_p=top_p)
+    assert ((token >= 0) & (token < 40)).all()
+    assert logp.isnan().all()
