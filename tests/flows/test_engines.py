@@ -1,10 +1,14 @@
 """The recipe on other engines and samplers: the same stages, the same metrics up to rounding."""
 
+import json
 from pathlib import Path
 
 import pytest
 from safetensors.numpy import load_file
 
+from r1flow.components.data.chat import TEMPLATES
+from r1flow.components.data.tinyworld.model import build_tokenizer
+from tests.fakes.families import wide_model
 from tests.runs import run_recipe, stages
 
 pytestmark = pytest.mark.long
@@ -38,6 +42,23 @@ def test_two_ranks_of_deepspeed_train_what_one_process_trains(
 @pytest.mark.extra
 def test_rollouts_may_come_from_vllm(tmp_path: Path) -> None:
     assert weights(tmp_path, "run.sampler='vllm'")
+
+
+@pytest.mark.extra
+def test_vllm_samples_for_a_llama_with_a_table_larger_than_its_vocabulary(tmp_path: Path) -> None:
+    source = tmp_path / "llama"
+    wide_model("llama").save_pretrained(source)
+    build_tokenizer((TEMPLATES / "tiny.jinja").read_text()).save_pretrained(source)
+    overrides = (f"base.source={source}", "run.sampler='vllm'", "r1_zero.steps=1", "r1_zero.max_tokens=24")
+    signal = ("r1_zero.rewards.language=1.0", "r1_zero.min_pass_rate=0")  # of an untrained model nothing else varies
+    summary = run_recipe(tmp_path, "smoke", *overrides, *signal, only=["r1_zero"], timeout=580)
+    ref = stages(summary)["r1_zero"]["ref"]
+    [file] = (tmp_path / "store" / "artifacts" / "rl" / ref["fingerprint"][:16]).glob("data/*/history.jsonl")
+    history = [json.loads(line) for line in file.read_text().splitlines()]
+    found = {name: value for row in history for name, value in row.items() if name.endswith("mismatch")}
+    assert found.keys() == {"mismatch", "weight_sync/mismatch"}
+    assert max(found.values()) <= 1e-4
+    assert next(row["grad_norm"] for row in history if "grad_norm" in row) > 0
 
 
 @pytest.mark.extra
