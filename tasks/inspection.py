@@ -73,7 +73,7 @@ def know_models(graph: Graph) -> None:
                 told = read_manifest(run.store, ref).metrics
                 sizes[name], positions[name] = int(told.get("parameters") or 0), int(told.get("positions") or 0) or None
                 if told.get(UNSERVED):
-                    unserved[name] = "r1 doctor --model says what it is"
+                    unserved[name] = "its family or its heads are none of those in ARCHITECTURE.md, Model families"
                 continue
         unknown[name] = model.model_dump(mode="json", include={"source", "revision", "dtype", "prompt"})
     if unknown:
