@@ -12,7 +12,7 @@ from rich.table import Table
 
 from r1flow.components.core.cuda import describe_device
 from r1flow.components.core.errors import R1Error, UserError
-from r1flow.components.core.redact import redact
+from r1flow.components.core.redact import escaped, redact
 from r1flow.components.programs.finding import Finding
 from r1flow.components.recipe.settings import Settings
 from r1flow.components.store.objects import open_store
@@ -44,18 +44,11 @@ def _show(findings: Sequence[Finding]) -> list[str]:
     table = Table("", "what", "finding", box=None)
     for finding in findings:
         verdict = finding.verdict
-        table.add_row(f"[{COLORS[verdict]}]{verdict}[/]", escape(finding.what), escape(_harmless(finding.detail)))
+        table.add_row(
+            f"[{COLORS[verdict]}]{verdict}[/]", escape(finding.what), escape(escaped(finding.detail, keep="\n"))
+        )
     Console().print(table)
     return [finding.what for finding in findings if finding.verdict == "failed"]
-
-
-def _harmless(text: str) -> str:
-    r"""Without what a terminal obeys: a model's tokens and names are a stranger's.
-
-    >>> _harmless("ends in \x1b[2J")
-    'ends in \\x1b[2J'
-    """
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _python(settings: Settings) -> Finding:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from r1flow.components.core.redact import escaped
+
 MAX_LINE_BYTES = 8 * 2**20
 EXCERPT = 200
 
@@ -82,4 +84,4 @@ def printable(raw: str | bytes) -> str:
     """The beginning, printable and encodable whatever it holds."""
     head = raw[:EXCERPT]
     text = head.decode("utf-8", "backslashreplace") if isinstance(head, bytes) else head
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text.strip())[:EXCERPT]
+    return escaped(text.strip())[:EXCERPT]

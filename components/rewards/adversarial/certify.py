@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from r1flow.components.core.redact import escaped
 from r1flow.components.core.schema import Row
 from r1flow.components.core.verdict import Verdict
 from r1flow.components.rewards.adversarial import choice, exact, languages, mathematics, shape
@@ -139,6 +140,4 @@ def _example(case: Case, got: str) -> Failure:
     text = case.completion
     if len(text) > EXCERPT:
         text = f"{text[: EXCERPT // 2]} ... {len(text) - EXCERPT} characters ... {text[-EXCERPT // 2 :]}"
-    # Lone surrogates and control characters must not break a terminal or a file.
-    shown = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
-    return Failure(case.mutation, gold[:EXCERPT], shown, _EXPECTED[case.family], got)
+    return Failure(case.mutation, gold[:EXCERPT], escaped(text, keep="\n"), _EXPECTED[case.family], got)
