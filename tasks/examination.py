@@ -5,13 +5,12 @@ from pathlib import Path
 
 from r1flow.components.core.errors import ModelError
 from r1flow.components.processes.preload import ForkServer
-from r1flow.components.programs.finding import Finding, found_in
+from r1flow.components.programs.finding import SETTING, Finding, found_in
 from r1flow.components.programs.inspect_model import Limits
 from r1flow.tasks.inspection import HOURS, LIMITS
 from r1flow.tasks.looking import look
 
 PROGRAM = "r1flow.components.programs.examine_model"
-SETTING = "--model"
 
 
 def examine_model(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from r1flow.components.core.errors import DataError
@@ -49,6 +50,7 @@ def encode_completion(tokenizer: Any, text: str) -> tuple[int, ...]:
     return encode(tokenizer, Rendered(turn["content"], hidden))
 
 
+@lru_cache(maxsize=8)
 def beginning(tokenizer: Any) -> tuple[int, ...]:
     """What the tokenizer puts before any text of its own accord: a beginning-of-sequence token, or nothing."""
     plain, bare = (list(tokenizer("x", add_special_tokens=special)["input_ids"]) for special in (True, False))

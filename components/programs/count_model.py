@@ -16,10 +16,8 @@ from r1flow.components.core.families import CONFIG, described
 from r1flow.components.core.gguf import SUFFIX, gguf_config
 from r1flow.components.costs.counts import config_digest, file_digest, keep_count, kept_count
 from r1flow.components.costs.decoder import Decoder
-from r1flow.components.programs.inspect_model import Limits, limited, looking_at
+from r1flow.components.programs.inspect_model import FIX, Limits, limited, looking_at
 from r1flow.components.store.models import fetch_config, is_remote, read_config
-
-FIX = "check it, or give another model"
 
 
 def main(raw: dict[str, Any]) -> dict[str, Any]:

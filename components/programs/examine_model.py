@@ -24,13 +24,12 @@ from r1flow.components.core.models import (
 )
 from r1flow.components.core.positions import known_positions
 from r1flow.components.core.round_trip import PROBES, num_unknown
-from r1flow.components.data.chat import FROM_TOKENIZER, template_variables
+from r1flow.components.data.chat import FROM_TOKENIZER, PROBE, template_variables
 from r1flow.components.data.encode import beginning, encode_prompt
 from r1flow.components.data.ends import closing, names
-from r1flow.components.programs.finding import Finding, found_in, leave
-from r1flow.components.programs.inspect_model import Limits, limited, looking_at
+from r1flow.components.programs.finding import SETTING, Finding, found_in, leave
+from r1flow.components.programs.inspect_model import FIX, WIDTHS, Limits, limited, looking_at
 from r1flow.components.programs.start_model import (
-    QUESTION,
     Asked,
     check_ends,
     check_ids,
@@ -45,9 +44,6 @@ from r1flow.components.store.models import fetch_config, find_model, is_remote
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
-SETTING = "--model"
-FIX = "check it, or give another model"
-WIDTHS = {"float32": 4, "bfloat16": 2}
 COPIES = 3
 """Of a model's weights in memory, at most, while they are loaded."""
 PARAMETERS_PER_S = 2e6
@@ -230,7 +226,7 @@ class Looks:
         self.say("template", f"its own; {thought}; prompt.variables that it reads: {read}")
 
     def _beginning(self, tokenizer: Any, prompt: PromptConfig) -> None:
-        start, ids = beginning(tokenizer), encode_prompt(tokenizer, prompt, QUESTION)
+        start, ids = beginning(tokenizer), encode_prompt(tokenizer, prompt, PROBE)
         if not start:
             self.say("beginning", "the tokenizer puts nothing before a text")
             return
@@ -246,7 +242,7 @@ class Looks:
             self.say("context", told)
             return
         with self.part("context"):
-            most = default_tokens(len(encode_prompt(tokenizer, prompt, QUESTION)), positions)
+            most = default_tokens(len(encode_prompt(tokenizer, prompt, PROBE)), positions)
             self.say("context", f"{told}; max_tokens where nobody says: {most}")
 
     def _rest(self, had: dict[str, object]) -> None:

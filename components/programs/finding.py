@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+SETTING = "--model"
+"""Where a source is named: what an error about the source itself begins with."""
 FINDINGS = "findings.jsonl"
 """In a program's work directory, a line each as they come: those from before its end are there, whatever ended it."""
 

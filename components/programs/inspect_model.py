@@ -31,7 +31,9 @@ from r1flow.components.store.models import fetch_config, is_remote, locate_model
 
 NOTE = "looking_at.txt"
 """In the work directory: the setting that is being looked at, and on the next line the fix."""
+FIX = "check it, or give another model"
 WIDTHS = {"float32": 4, "bfloat16": 2}
+"""Bytes of a number."""
 MESSAGE_CHARS = 500
 
 
@@ -96,7 +98,7 @@ def main(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _look(name: str, model: StartModel, work: Path, limits: Limits, cache: Path | None) -> ModelFacts:
     source = f"models.{name}.source"
-    with looking_at(source, "check it, or give another model", work, limits):
+    with looking_at(source, FIX, work, limits):
         if is_remote(model.source):
             _refuse_family(model, limits)
         directory = locate_model(model.source, model.revision, setting=source)

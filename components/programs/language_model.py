@@ -13,12 +13,12 @@ from r1flow.components.core.allocator import keep_memory
 from r1flow.components.core.artifacts import Policy
 from r1flow.components.core.cuda import resolve_device
 from r1flow.components.core.ends import Ends
-from r1flow.components.core.errors import ConfigError, DataError
+from r1flow.components.core.errors import ConfigError
 from r1flow.components.core.models import load_model, load_tokenizer
 from r1flow.components.core.positions import known_positions
 from r1flow.components.core.schema import Row
 from r1flow.components.data.chat import closes_thought, opens_thought
-from r1flow.components.data.encode import encode_prompt
+from r1flow.components.data.encode import about_row, encode_prompt
 from r1flow.components.data.ends import find_ends
 from r1flow.components.programs.spec import Spec
 from r1flow.components.recipe.grpo import GrpoConfig
@@ -63,10 +63,8 @@ class LanguageModel:
 
     def encode_prompt(self, row: Row) -> tuple[int, ...]:
         """The token ids of a row's prompt, rendered by the template. DataError, naming the row, where that cannot be."""
-        try:
+        with about_row(row.id):
             return encode_prompt(self.tokenizer, self.prompt, row.messages or row.prompt)
-        except DataError as error:
-            raise DataError(f"row {row.id}: {error}") from error
 
     def decode(self, ids: Sequence[int]) -> str:
         """A completion's text without its end token; tags such as ``</think>`` stay."""

@@ -6,14 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from r1flow.components.core.ends import Ends
 from r1flow.components.core.errors import DataError, ModelError
-from r1flow.components.data.chat import FROM_TOKENIZER, TEMPLATES, closes_thought, opens_thought, render, template_names
+from r1flow.components.data.chat import (
+    FROM_TOKENIZER,
+    PROBE,
+    TEMPLATES,
+    closes_thought,
+    opens_thought,
+    render,
+    template_names,
+)
 from r1flow.components.data.ends import end_tokens_setting, find_ends, foreign_end, names
 from r1flow.components.recipe.models import PromptConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-QUESTION = "1+1"
 
 
 @dataclass(frozen=True)
@@ -36,10 +42,10 @@ def check_template(prompt: PromptConfig, tokenizer: Any) -> Asked:
     """ModelError or ConfigError for a template that is not there or leaves the question out; what it raises itself as it is."""
     text = _text(prompt.template, tokenizer)
     try:
-        shown = render(prompt, QUESTION, tokenizer)
+        shown = render(prompt, PROBE, tokenizer)
     except DataError as error:
         raise error.__cause__ or error from None
-    if QUESTION not in shown:
+    if PROBE not in shown:
         raise ModelError(
             f"template {prompt.template!r} leaves the question out of the prompt; {other_template(prompt.template)}"
         )
@@ -48,7 +54,7 @@ def check_template(prompt: PromptConfig, tokenizer: Any) -> Asked:
 
 def _text(name: str, tokenizer: Any) -> str:
     if name != FROM_TOKENIZER:
-        render(name, QUESTION)  # refuses a name that there is not
+        render(name, PROBE)  # refuses a name that there is not
         return (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8")
     if not tokenizer.chat_template:
         others = ", ".join(each for each in template_names() if each != FROM_TOKENIZER)

@@ -29,7 +29,6 @@ def draw(logits: Tensor, uniform: Tensor, *, temperature: float, top_p: float) -
     total = cumulative[:, -1:]
     # Rounding may put the target at the very end, past the last token that has any mass: it stays below it.
     target = (uniform.double()[:, None] * total).minimum(total.nextafter(torch.zeros_like(total)))
-    token = (
-        torch.searchsorted(cumulative, target, right=True).squeeze(-1).clamp(max=probs.shape[-1] - 1)
-    )  # NaN has no place
+    token = torch.searchsorted(cumulative, target, right=True).squeeze(-1)
+    token = token.clamp(max=probs.shape[-1] - 1)  # what is no number has no place
     return token, logp.gather(-1, token[:, None]).squeeze(-1)

@@ -39,12 +39,11 @@ def draw(
     loaded = load_model(directory, tokenizer=tokenizer)
     sampler = TransformersSampler(loaded, eos_id=ends.ids, pad_id=tokenizer.pad_token_id)
     requests = [Request(ids, derive_seed(seed, "sample", index)) for index in range(num)]
-    console = Console()
-    for completion in sampler.generate(
-        requests, Sampling(max_tokens or default_tokens(len(ids), known_positions(loaded.config)), temperature)
-    ):
+    most = max_tokens or default_tokens(len(ids), known_positions(loaded.config))
+    console, text = Console(), render(asked, prompt, tokenizer)
+    for completion in sampler.generate(requests, Sampling(most, temperature)):
         answer = tokenizer.decode(ends.cut(completion.ids), skip_special_tokens=True)
-        console.print(render(asked, prompt, tokenizer), style="dim", end="", markup=False, highlight=False)
+        console.print(text, style="dim", end="", markup=False, highlight=False)
         console.print(answer, markup=False, highlight=False)
 
 

@@ -38,7 +38,7 @@ def test_a_prompt_begins_once_as_plain_text_begins(tokenizer, template):
     assert ids.count(START) == 1
     assert tokenizer.decode(ids[1:]) == render(template, "What is 37+45?", tokenizer).removeprefix("<|endoftext|>")
     told = LanguageModel(None, None, tokenizer, template)
-    assert told.encode_prompt(SimpleNamespace(messages=None, prompt="What is 37+45?")) == ids
+    assert told.encode_prompt(SimpleNamespace(id="r", messages=None, prompt="What is 37+45?")) == ids
 
 
 @pytest.mark.parametrize("tokenizer", [WITHOUT, blank_first(), *map(load_tokenizer, BUILTIN.values())])
