@@ -50,7 +50,7 @@ def publish_report() -> StageOutcome:
 def _models(session: Session) -> Mapping[str, Decoder]:
     """The run's start models, as its plan counts them."""
     try:
-        return count_models(session.recipe, session.settings.cache).models
+        return count_models(session.recipe, session.settings.cache, server=session.server()).models
     except R1Error:  # such as a directory that is another by now; no report is worth that, the run has ended well
         return models_of(session.recipe)
 
