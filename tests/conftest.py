@@ -20,9 +20,9 @@ os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
 os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 
 
-def not_installed(name: str) -> NoReturn:
-    """Something from the system's packages is missing: the test is skipped by name, or fails in CI."""
-    message = f"{name} is not installed; `make system` installs it where apt and root are at hand"
+def not_installed(name: str, fix: str = "`make system` installs it where apt and root are at hand") -> NoReturn:
+    """Something that a test needs is missing: the test is skipped by name, or fails in CI."""
+    message = f"{name} is not installed; {fix}"
     if os.environ.get("R1_NO_SKIPS") == "1":
         pytest.fail(message)
     pytest.skip(message)

@@ -55,6 +55,21 @@ def r1(
     )
 
 
+def python(home: Path, code: str, *arguments: str) -> str:
+    """The last line that ``code`` prints in an interpreter of its own, which has to end well."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=environment(home),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1]
+
+
 def run_recipe(
     home: Path,
     preset: str,

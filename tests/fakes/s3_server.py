@@ -26,12 +26,17 @@ class S3:
 @contextmanager
 def s3_behind_a_proxy() -> Iterator[S3]:
     """Both, for the length of the block."""
+    with s3_server() as (host, port), FaultProxy((host, port)) as proxy:
+        yield S3(f"http://{host}:{port}", proxy)
+
+
+@contextmanager
+def s3_server() -> Iterator[tuple[str, int]]:
+    """The server alone: its host and port. Its buckets outlive it in this process."""
     moto = pytest.importorskip("moto.server")
     server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
-    host, port = server.get_host_and_port()
     try:
-        with FaultProxy((host, port)) as proxy:
-            yield S3(f"http://{host}:{port}", proxy)
+        yield server.get_host_and_port()
     finally:
         server.stop()

@@ -16,6 +16,7 @@ import pytest
 from r1flow.components.core.spool import read_spool
 from r1flow.components.store.objects import open_store
 from r1flow.components.tracking.promotions import promotions
+from tests.fakes.s3_server import CREDENTIALS, s3_server
 from tests.runs import ROOT, ZERO, environment, options
 
 SETTINGS = ["r1_zero.steps=8", "r1_zero.checkpoint_every=2", "r1_zero.min_pass_rate=0.0"]
@@ -36,16 +37,12 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     if request.param == "file":
         yield (tmp_path / "store").as_uri()
         return
-    moto = pytest.importorskip("moto.server")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    endpoint = "http://{}:{}".format(*server.get_host_and_port())
-    for name, value in {"ENDPOINT_URL": endpoint, "ACCESS_KEY_ID": "fake", "SECRET_ACCESS_KEY": "fake"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    urllib.request.urlopen(urllib.request.Request(f"{endpoint}/twice", method="PUT")).close()
-    yield f"s3://twice/{tmp_path.name}"  # the server's buckets outlive it in this process
-    server.stop()
+    with s3_server() as (host, port):
+        endpoint = f"http://{host}:{port}"
+        for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint}).items():
+            monkeypatch.setenv(name, value)
+        urllib.request.urlopen(urllib.request.Request(f"{endpoint}/twice", method="PUT")).close()
+        yield f"s3://twice/{tmp_path.name}"
 
 
 @pytest.fixture

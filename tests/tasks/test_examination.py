@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from contextlib import closing
 
 import pytest
@@ -21,7 +19,7 @@ from tests.fakes.families import BASE, FAMILIES, UNPROVEN
 from tests.fakes.families import random_model as of_60_tokens
 from tests.fakes.gguf_file import small_llama, write_gguf
 from tests.fakes.tokenizers import CHATML, begins, blank_first, byte_level
-from tests.runs import ROOT, environment, r1
+from tests.runs import python, r1
 
 LIMITS = Limits(cpu_s=10, memory=1 << 30)
 VOCAB = 448
@@ -216,14 +214,4 @@ from r1flow.cli.main import app
 done = CliRunner().invoke(app, ["doctor", "--model", sys.argv[1]])
 print(done.exit_code, sorted({"torch", "transformers", "tokenizers", "prefect"} & set(sys.modules)))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(BUILTIN["tiny-student"])],
-        env=environment(tmp_path),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "0 []"
+    assert python(tmp_path, code, str(BUILTIN["tiny-student"])) == "0 []"

@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +24,7 @@ from r1flow.tasks.place import Place
 from r1flow.tasks.session import PRELOAD
 from tests.fakes.families import random_model
 from tests.fakes.tokenizers import CHATML, byte_level
-from tests.runs import ROOT, environment
+from tests.runs import python
 
 LIMITS = Limits(cpu_s=2, memory=1 << 30)
 
@@ -250,14 +248,4 @@ models = {"base": {"source": "builtin:tiny-base", "prompt": {"template": "tiny"}
 assert inspect(models, work=Path(sys.argv[1]), server=None)["base"].parameters
 print(sorted({"torch", "transformers", "huggingface_hub", "tokenizers"} & set(sys.modules)))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "work")],
-        env=environment(tmp_path),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert python(tmp_path, code, str(tmp_path / "work")) == "[]"

@@ -21,6 +21,7 @@ from r1flow.components.data.ends import find_ends, foreign_end, names
 from r1flow.components.data.literal import controls, encode
 from r1flow.components.recipe.models import PromptConfig
 from r1flow.components.training.sft.encode import encode_conversation, encode_pair
+from tests.conftest import not_installed
 
 pytestmark = pytest.mark.real
 CHAT = PromptConfig(template="tokenizer")
@@ -81,7 +82,7 @@ class Real:
 @pytest.fixture(scope="module", params=sorted(KNOWN))
 def real(request, tmp_path_factory):
     if "R1_REAL_TOKENIZERS" not in os.environ:
-        pytest.skip("R1_REAL_TOKENIZERS names no folder of tokenizers; `make test-real` fetches them")
+        not_installed("a folder of tokenizers (R1_REAL_TOKENIZERS)", "`make test-real` fetches them")
     tokenizer = load_tokenizer(Path(os.environ["R1_REAL_TOKENIZERS"]) / request.param)
     if request.param == "gptoss":  # its package has no template
         tokenizer.chat_template = (Path(find_spec("trl").origin).parent / "chat_templates/gptoss.jinja").read_text()

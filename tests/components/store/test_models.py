@@ -13,7 +13,7 @@ from r1flow.components.core.errors import ConfigError, ModelError, StoreError
 from r1flow.components.core.models import BUILTIN, load_model, stored_parameters
 from r1flow.components.store.models import is_hub_id, is_remote, locate_model
 from r1flow.components.store.objects import S3Store, open_store
-from tests.fakes.s3_server import CREDENTIALS
+from tests.fakes.s3_server import CREDENTIALS, s3_server
 
 
 @pytest.fixture
@@ -100,11 +100,8 @@ def test_what_would_be_fetched_is_told_apart(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def server():
-    moto = pytest.importorskip("moto.server")
-    running = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    yield "http://{}:{}".format(*running.get_host_and_port())
-    running.stop()
+    with s3_server() as (host, port):
+        yield f"http://{host}:{port}"
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import pytest
 
 from r1flow.components.store.artifact import all_artifacts, publish, verify
 from r1flow.components.store.objects import open_store
+from tests.fakes.s3_server import s3_server
 from tests.runs import ROOT
 
 FINGERPRINT = "ab" * 32
@@ -19,11 +20,8 @@ FINGERPRINT = "ab" * 32
 
 @pytest.fixture(scope="module")
 def server():
-    moto = pytest.importorskip("moto.server")
-    running = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    yield "http://{}:{}".format(*running.get_host_and_port())
-    running.stop()
+    with s3_server() as (host, port):
+        yield f"http://{host}:{port}"
 
 
 @pytest.fixture(params=["local", "s3"])
